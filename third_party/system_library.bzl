@@ -1,0 +1,99 @@
+"""Libraries installed by the system's package manager, as Bazel targets."""
+
+# The header carries the installed version into every compilation that uses the library, so that an
+# upgrade of the package rebuilds what depends on it.
+_TARGET = """
+cc_library(
+    name = "{name}",
+    hdrs = ["{repository}_version.h"],
+    linkopts = {linkopts},
+    visibility = ["//visibility:public"],
+)
+"""
+
+def _fail_missing(ctx, what, apt):
+    fail("""
+
+{what} is not installed. On Debian or Ubuntu:
+
+    apt-get install {apt}
+
+or start Bazel as ./bazelw, which installs all that is needed.
+""".format(what = what, apt = apt))
+
+def _pkg_config(ctx, args):
+    """The words pkg-config prints."""
+    if not ctx.which("pkg-config"):
+        _fail_missing(ctx, "pkg-config", "pkg-config")
+    result = ctx.execute(["pkg-config"] + args)
+    if result.return_code:
+        _fail_missing(ctx, "{} ({})".format(ctx.name, result.stderr.strip()), ctx.attr.apt)
+    return [word for word in result.stdout.replace("\n", " ").split(" ") if word]
+
+def _system_library_impl(ctx):
+    build = ""
+    version = ""
+    for name, packages in ctx.attr.libraries.items():
+        if packages.startswith("-"):
+            linkopts = packages.split(" ")
+        else:
+            linkopts = _pkg_config(ctx, ["--libs"] + packages.split(" "))
+            version = _pkg_config(ctx, ["--modversion", packages.split(" ")[0]])[0]
+        build += _TARGET.format(name = name, repository = ctx.name, linkopts = repr(linkopts))
+    if ctx.attr.header:
+        header = ctx.path("/usr/include/" + ctx.attr.header)
+        if not header.exists:
+            _fail_missing(ctx, ctx.name, ctx.attr.apt)
+        version = str(header.realpath)
+    ctx.file("BUILD.bazel", build)
+    ctx.file(ctx.name + "_version.h", "// {}\n".format(version))
+
+system_library = repository_rule(
+    implementation = _system_library_impl,
+    attrs = {
+        "apt": attr.string(mandatory = True, doc = "the packages that bring it, for the error message"),
+        "header": attr.string(doc = "for a library without pkg-config: the header that shows it is there"),
+        "libraries": attr.string_dict(
+            mandatory = True,
+            doc = "target: pkg-config packages, or link flags (starting with -)",
+        ),
+    },
+    local = True,
+)
+
+_PROTOBUF = """
+package(default_visibility = ["//visibility:public"])
+
+exports_files(["protoc"])
+
+cc_library(
+    name = "protobuf",
+    hdrs = ["protobuf_version.h"],
+    linkopts = {linkopts},
+)
+
+# What the native cc_proto_library asks for.
+proto_lang_toolchain(
+    name = "cc_toolchain",
+    command_line = "--cpp_out=$(OUT)",
+    runtime = ":protobuf",
+)
+"""
+
+def _system_protobuf_impl(ctx):
+    protoc = ctx.which("protoc")
+    if not protoc:
+        _fail_missing(ctx, "protoc", ctx.attr.apt)
+    ctx.symlink(protoc, "protoc")
+    ctx.file("BUILD.bazel", _PROTOBUF.format(
+        linkopts = repr(_pkg_config(ctx, ["--libs", "protobuf"])),
+    ))
+    ctx.file("protobuf_version.h", "// {}\n".format(
+        _pkg_config(ctx, ["--modversion", "protobuf"])[0],
+    ))
+
+system_protobuf = repository_rule(
+    implementation = _system_protobuf_impl,
+    attrs = {"apt": attr.string(default = "libprotobuf-dev protobuf-compiler")},
+    local = True,
+)
