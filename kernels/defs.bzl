@@ -17,7 +17,7 @@ def kernel(name, cuda = False, deps = [], cuda_deps = [], textual_hdrs = []):
     Args:
       name: the kernel's name.
       cuda: whether there is a NAME.cu.
-      deps: what NAME.h and NAME.cc include; //core:kernel is among them.
+      deps: what NAME.h and NAME.cc include; //core is among them.
       cuda_deps: what NAME.cu includes beyond these: labels of @local_cuda are resolved only with CUDA.
       textual_hdrs: headers for NAME.cc alone.
     """
@@ -28,7 +28,7 @@ def kernel(name, cuda = False, deps = [], cuda_deps = [], textual_hdrs = []):
         copts = KERNEL_COPTS,
         alwayslink = True,
         visibility = ["//visibility:private"],
-        deps = ["//core:kernel"] + deps,
+        deps = ["//core"] + deps,
     )
     if cuda:
         cuda_library(

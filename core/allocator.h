@@ -1,0 +1,82 @@
+#ifndef CORE_ALLOCATOR_H_
+#define CORE_ALLOCATOR_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "core/device.h"
+#include "core/dtype.h"
+#include "core/shape.h"
+
+namespace palimpsest {
+
+struct MemoryStats {
+  int64_t live_bytes = 0;    // In tensors now.
+  int64_t peak_bytes = 0;    // The most there was since ResetPeak.
+  int64_t cached_bytes = 0;  // Free, kept for reuse.
+};
+
+// A piece of device memory and who asked for it.
+struct Block {
+  void* data = nullptr;
+  int64_t bytes = 0;     // Asked for.
+  int64_t capacity = 0;  // Given: the bucket's size.
+  const char* op = "";   // The op in progress at the time.
+  Shape shape;
+  DType dtype = DType::kF32;
+  Block *next = nullptr, *prev = nullptr;  // Among the live ones.
+};
+
+// Hands out blocks from free lists by size bucket (four to a doubling), and knows all live ones.
+// Thread-safe. A device's backend is two functions.
+class Allocator {
+ public:
+  struct Backend {
+    void* (*allocate)(int64_t bytes);  // nullptr when there is no more; at least 64-byte aligned.
+    void (*free)(void* data);
+    int64_t limit;  // Bytes, live and cached together.
+  };
+
+  static Allocator& Of(Device device);
+  // Gives `device` its memory; called by the device's backend at start-up.
+  static bool SetBackend(Device device, Backend backend);
+  static bool Has(Device device);
+
+  Block* Allocate(const Shape& shape, DType dtype);
+  void Free(Block* block);
+
+  MemoryStats stats() const;
+  void ResetPeak();
+  // Returns the cached blocks to the device.
+  void Trim();
+  void SetLimit(int64_t bytes);
+  // Fills new blocks with bytes 0xff: NaN in every float dtype. For tests.
+  void SetPoison(bool poison);
+
+  explicit Allocator(Device device) : device_(device) {}
+
+ private:
+  void* Take(int64_t capacity);
+  void TrimLocked();
+  std::string Report(const Shape& shape, DType dtype) const;
+
+  const Device device_;
+  mutable std::mutex mutex_;
+  Backend backend_ = {};
+  bool poison_ = false;
+  MemoryStats stats_;
+  std::map<int64_t, std::vector<void*>> free_;  // By capacity.
+  Block live_;                                  // Head of the ring of live blocks.
+};
+
+// Called with the error when memory runs out; must not return. By default prints it and exits with 1.
+void SetOutOfMemoryHandler(std::function<void(const absl::Status&)> handler);
+
+}  // namespace palimpsest
+
+#endif  // CORE_ALLOCATOR_H_

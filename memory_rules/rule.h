@@ -1,0 +1,110 @@
+#ifndef MEMORY_RULES_RULE_H_
+#define MEMORY_RULES_RULE_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "core/random.h"
+#include "core/tensor.h"
+
+namespace palimpsest {
+
+// What a gate's values mean, hence how a layer makes them of a projection.
+enum class GateKind {
+  kLogDecay,    // <= 0: the logarithm of a keep factor.
+  kStrength01,  // in (0, 1)
+  kStrength02,  // in (0, 2)
+  kPositive,    // > 0
+};
+enum class GateScope { kHead, kChannel };  // One number a head, or one per key channel.
+
+struct GateSpec {
+  std::string name;
+  GateKind kind;
+  GateScope scope = GateScope::kHead;
+  double init = 0.5;  // The value (of a log gate: its exponential) a fresh layer starts near.
+};
+
+struct MemoryDims {
+  int64_t batch;  // Independent memories: batch times heads.
+  int64_t key, value;
+};
+
+using Gates = std::map<std::string, Tensor>;
+// The tensors of a memory in an order the rule chooses; the first axis of each is MemoryDims::batch.
+using State = Tensors;
+
+// Pairs written at once. Rules see heads folded into the batch. A token brings one pair; a gradient
+// brings one per row.
+struct Block {
+  Tensor k, v;  // [batch, pairs, key], [batch, pairs, value]
+  Gates gates;  // [batch, 1] or, per channel, [batch, 1, key]
+};
+
+// The same over time: [batch, time, dim], gates [batch, time(, key)].
+struct Rows {
+  Tensor q, k, v;
+  Gates gates;
+};
+
+struct ScanResult {
+  Tensor y;  // Rows: [batch, time, value]; Sequence: [batch, time, heads, value]
+  State state;
+};
+
+// A memory learns the map key -> value online: a sequence layer when scanned over tokens, a momentum when
+// scanned over optimizer steps.
+class MemoryRule {
+ public:
+  virtual ~MemoryRule() = default;
+  virtual std::string equation() const = 0;  // One line, as in the header of the rule's file.
+  virtual std::vector<GateSpec> gates() const = 0;
+  // A fresh memory. Weights that must not start at zero are drawn from `stream`.
+  virtual State Init(const MemoryDims& dims, DType dtype, const RandomStream& stream) const = 0;
+  // The definition, as the paper states it: the oracle of everything faster. `anchor` is the state at the
+  // start of the chunk, where some rules measure their error.
+  virtual State Step(const State& state, const State& anchor, const Block& block) const = 0;
+  virtual Tensor Read(const State& state, const Tensor& q) const = 0;  // [batch, pairs, key] -> [.., value]
+  // Whether a token reads the state it found rather than the one it leaves.
+  virtual bool reads_before_write() const { return false; }
+  // Whether Step uses `anchor`: then the chunk length is part of the model.
+  virtual bool anchored() const { return false; }
+  // One chunk in matrix products. By default, the steps.
+  virtual ScanResult Chunk(const Rows& chunk, const State& state) const;
+};
+
+// The public layout: [batch, time, heads, dim], gates [batch, time, heads(, key)]. With `cu_seqlens`
+// (integer [sequences + 1], from 0 to time; batch is 1) several sequences are packed along time.
+struct Sequence {
+  Tensor q, k, v;
+  Gates gates;
+  Tensor cu_seqlens = {};
+};
+
+enum class ScanMode { kSteps, kChunks };
+struct ScanOptions {
+  ScanMode mode = ScanMode::kChunks;
+  int64_t chunk = 64;
+};
+
+// Runs `rule` over `seq` from `state` ([batch * heads, ...], or [sequences * heads, ...] when packed) and
+// returns the readings and the state after. For anchored rules `state` must be that of a chunk's start.
+ScanResult Scan(const MemoryRule& rule, const Sequence& seq, State state, const ScanOptions& options = {});
+
+// A rule by name. Its parameters are a map, so a new rule needs no new message.
+struct RuleConfig {
+  std::string name;
+  std::map<std::string, double> params;
+};
+
+// NotFound names the known rules; InvalidArgument the parameters the rule takes.
+absl::StatusOr<std::unique_ptr<MemoryRule>> MakeMemoryRule(const RuleConfig& config);
+std::vector<std::string> MemoryRuleNames();
+
+}  // namespace palimpsest
+
+#endif  // MEMORY_RULES_RULE_H_
