@@ -27,7 +27,7 @@ def _pkg_config(ctx, args):
         _fail_missing(ctx, "pkg-config", "pkg-config")
     result = ctx.execute(["pkg-config"] + args)
     if result.return_code:
-        _fail_missing(ctx, "{} ({})".format(ctx.name, result.stderr.strip()), ctx.attr.apt)
+        _fail_missing(ctx, "{} (pkg-config {})".format(ctx.name, " ".join(args)), ctx.attr.apt)
     return [word for word in result.stdout.replace("\n", " ").split(" ") if word]
 
 def _system_library_impl(ctx):
