@@ -84,7 +84,7 @@ bool Allocator::SetBackend(Device device, Backend backend) {
   return true;
 }
 
-Block* Allocator::Allocate(const Shape& shape, DType dtype) {
+MemoryBlock* Allocator::Allocate(const Shape& shape, DType dtype) {
   int64_t bytes = 0;
   PALIMPSEST_CHECK(!__builtin_mul_overflow(NumElements(shape), static_cast<int64_t>(SizeOf(dtype)), &bytes))
       << "shape " << shape << " of " << dtype << " has too many bytes";
@@ -99,7 +99,7 @@ Block* Allocator::Allocate(const Shape& shape, DType dtype) {
   }
   stats_.live_bytes += capacity;
   stats_.peak_bytes = std::max(stats_.peak_bytes, stats_.live_bytes);
-  auto* block = new Block{data, bytes, capacity, OpScope::Current(), shape, dtype, &live_, live_.prev};
+  auto* block = new MemoryBlock{data, bytes, capacity, OpScope::Current(), shape, dtype, &live_, live_.prev};
   live_.prev->next = block;
   live_.prev = block;
   if (poison_ && device_ == Device::kCpu) std::memset(data, 0xff, capacity);
@@ -123,7 +123,7 @@ void* Allocator::Take(int64_t capacity) {
   return data;
 }
 
-void Allocator::Free(Block* block) {
+void Allocator::Free(MemoryBlock* block) {
   const std::lock_guard lock(mutex_);
   block->next->prev = block->prev;
   block->prev->next = block->next;
@@ -168,18 +168,18 @@ void Allocator::SetPoison(bool poison) {
 
 // Keeps the phrase "out of memory. Tried to allocate", by which job runners know this error.
 std::string Allocator::Report(const Shape& shape, DType dtype) const {
-  std::vector<const Block*> largest;
-  for (const Block* b = live_.next; b != &live_; b = b->next) largest.push_back(b);
+  std::vector<const MemoryBlock*> largest;
+  for (const MemoryBlock* b = live_.next; b != &live_; b = b->next) largest.push_back(b);
   const auto count = std::min<size_t>(kReported, largest.size());
   std::partial_sort(largest.begin(), largest.begin() + count, largest.end(),
-                    [](const Block* a, const Block* b) { return a->bytes > b->bytes; });
+                    [](const MemoryBlock* a, const MemoryBlock* b) { return a->bytes > b->bytes; });
   std::string report = absl::StrFormat(
       "%s out of memory. Tried to allocate %s; %.1f MiB live of %.1f MiB.", device_ == Device::kCpu ? "CPU" : "CUDA",
       Describe(OpScope::Current(), shape, dtype, NumElements(shape) * static_cast<int64_t>(SizeOf(dtype))),
       stats_.live_bytes / 1048576.0, backend_.limit / 1048576.0);
   if (count > 0) report += " Largest live tensors:";
   for (size_t i = 0; i < count; ++i) {
-    const Block& b = *largest[i];
+    const MemoryBlock& b = *largest[i];
     report += (i ? "; " : " ") + Describe(b.op, b.shape, b.dtype, b.bytes);
   }
   return report + ". Lower the batch size or the sequence length, or recompute activations.";

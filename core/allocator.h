@@ -22,14 +22,14 @@ struct MemoryStats {
 };
 
 // A piece of device memory and who asked for it.
-struct Block {
+struct MemoryBlock {
   void* data = nullptr;
   int64_t bytes = 0;     // Asked for.
   int64_t capacity = 0;  // Given: the bucket's size.
   const char* op = "";   // The op in progress at the time.
   Shape shape;
   DType dtype = DType::kF32;
-  Block *next = nullptr, *prev = nullptr;  // Among the live ones.
+  MemoryBlock *next = nullptr, *prev = nullptr;  // Among the live ones.
 };
 
 // Hands out blocks from free lists by size bucket (four to a doubling), and knows all live ones.
@@ -47,8 +47,8 @@ class Allocator {
   static bool SetBackend(Device device, Backend backend);
   static bool Has(Device device);
 
-  Block* Allocate(const Shape& shape, DType dtype);
-  void Free(Block* block);
+  MemoryBlock* Allocate(const Shape& shape, DType dtype);
+  void Free(MemoryBlock* block);
 
   MemoryStats stats() const;
   void ResetPeak();
@@ -71,7 +71,7 @@ class Allocator {
   bool poison_ = false;
   MemoryStats stats_;
   std::map<int64_t, std::vector<void*>> free_;  // By capacity.
-  Block live_;                                  // Head of the ring of live blocks.
+  MemoryBlock live_;                                  // Head of the ring of live blocks.
 };
 
 // Called with the error when memory runs out; must not return. By default prints it and exits with 1.

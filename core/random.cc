@@ -59,6 +59,8 @@ RandomStream RandomStream::Fork(uint64_t salt) const {
   return fork;
 }
 
+RandomStream RandomStream::Fork(std::string_view name) const { return Fork(Hash(name)); }
+
 std::array<uint32_t, 4> RandomStream::Words(uint64_t index) const {
   const uint64_t key = Mix(seed ^ Mix(purpose));
   return Philox({static_cast<uint32_t>(index), static_cast<uint32_t>(index >> 32), static_cast<uint32_t>(step),

@@ -19,6 +19,7 @@ struct RandomStream {
   RandomStream(uint64_t seed, std::string_view purpose, uint64_t step = 0);
   // An independent stream: for a layer, an epoch, an example.
   RandomStream Fork(uint64_t salt) const;
+  RandomStream Fork(std::string_view name) const;
 
   // Four 32-bit words of block `index`.
   std::array<uint32_t, 4> Words(uint64_t index) const;

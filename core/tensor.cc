@@ -38,11 +38,11 @@ Tensor::Tensor(Impl impl) : impl_(std::make_shared<Impl>(std::move(impl))) {}
 
 Tensor Tensor::Empty(Shape shape, DType dtype, Device device) {
   Allocator& allocator = Allocator::Of(device);
-  Block* block = allocator.Allocate(shape, dtype);
+  MemoryBlock* block = allocator.Allocate(shape, dtype);
   void* data = block->data;
   const int64_t size = NumElements(shape);
   return Tensor({NextId(), std::move(shape), size, dtype, device, data,
-                 std::shared_ptr<Block>(block, [&allocator](Block* b) { allocator.Free(b); })});
+                 std::shared_ptr<MemoryBlock>(block, [&allocator](MemoryBlock* b) { allocator.Free(b); })});
 }
 
 Tensor Tensor::Full(Shape shape, double value, DType dtype, Device device) {

@@ -15,7 +15,7 @@
 
 namespace palimpsest {
 
-struct Block;
+struct MemoryBlock;
 
 // A value: dense, row-major, immutable once an op returned it. Copies share the buffer. It carries no
 // autograd state; a Tape knows what happened to it by `id()`.
@@ -76,7 +76,7 @@ class Tensor {
     DType dtype;
     Device device;
     void* data;
-    std::shared_ptr<Block> block;
+    std::shared_ptr<MemoryBlock> block;
   };
   explicit Tensor(Impl impl);
   void CheckType(DType dtype) const {
