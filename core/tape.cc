@@ -19,6 +19,7 @@ struct Capture {
 struct ThreadState {
   std::vector<Tape*> tapes;
   size_t first_recording = 0;  // Tapes before it are suspended.
+  int composed_scopes = 0;
   Capture* capture = nullptr;
   FiniteWatch* watch = nullptr;
 };
@@ -148,6 +149,7 @@ Tensors SecondVjp(const std::function<Tensors(const Tensors&)>& composed, const 
 
 Tensors RecordFused(Tensors outs, Tensors inputs, JointVjp fused_vjp,
                     std::function<Tensors(const Tensors& inputs)> composed) {
+  if (state.composed_scopes > 0) return composed(inputs);
   JointVjp vjp = [inputs, fused_vjp = std::move(fused_vjp), composed = std::move(composed)](const Tensors& dys) {
     Tensors dxs = RunUnrecorded([&] { return fused_vjp(dys); });
     Tensors made, all = inputs;
@@ -167,6 +169,9 @@ Tensors RecordFused(Tensors outs, Tensors inputs, JointVjp fused_vjp,
   };
   return Record(std::move(outs), std::move(inputs), std::move(vjp));
 }
+
+ComposedScope::ComposedScope() { ++state.composed_scopes; }
+ComposedScope::~ComposedScope() { --state.composed_scopes; }
 
 Tape::Tape(Lifetime lifetime) : lifetime_(lifetime) { state.tapes.push_back(this); }
 

@@ -34,6 +34,16 @@ Tensors Record(Tensors outs, Tensors inputs, JointVjp vjp);
 Tensors RecordFused(Tensors outs, Tensors inputs, JointVjp fused_vjp,
                     std::function<Tensors(const Tensors& inputs)> composed);
 
+// While alive, fused ops on this thread run as their composed forms, forward and backward: a program's
+// oracle.
+class ComposedScope {
+ public:
+  ComposedScope();
+  ~ComposedScope();
+  ComposedScope(const ComposedScope&) = delete;
+  ComposedScope& operator=(const ComposedScope&) = delete;
+};
+
 // A define-by-run tape on this thread. It records from construction to its (only) Gradient, or to
 // destruction. Tapes nest; each records every op that depends on what it watches.
 class Tape {

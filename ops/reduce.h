@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/tensor.h"
+#include "ops/broadcast.h"
 
 namespace palimpsest {
 
@@ -17,10 +18,6 @@ Tensor Max(const Tensor& x, const std::vector<int>& axes = {}, bool keep = false
 Tensor LogSumExp(const Tensor& x, const std::vector<int>& axes = {}, bool keep = false);
 // sqrt(sum x^2); gradient 0 where it is 0.
 Tensor Norm(const Tensor& x, const std::vector<int>& axes = {}, bool keep = false);
-
-// Sums the axes that broadcasting `shape` to x's shape would add or stretch; and its adjoint.
-Tensor SumTo(const Tensor& x, const Shape& shape);
-Tensor BroadcastTo(const Tensor& x, const Shape& shape);
 
 // Running sums along `axis`: y_t = sum_{s <= t} x_s, or sum_{s >= t} x_s if `reverse`.
 Tensor CumSum(const Tensor& x, int axis, bool reverse = false);

@@ -1,0 +1,129 @@
+#include "tests/gradcheck.h"
+
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "core/random.h"
+#include "core/tape.h"
+#include "gtest/gtest.h"
+
+namespace palimpsest {
+namespace {
+
+constexpr double kStep = 1e-5;
+
+double Dot(const Tensors& a, const Tensors& b) {
+  double sum = 0.0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (!a[i] || !b[i]) continue;
+    const std::vector<double> u = a[i].ToVector(), v = b[i].ToVector();
+    for (size_t j = 0; j < u.size(); ++j) sum += u[j] * v[j];
+  }
+  return sum;
+}
+
+// x + step dx.
+Tensors Move(const Tensors& x, const Tensors& dx, double step) {
+  Tensors moved = x;
+  for (size_t i = 0; i < x.size(); ++i) {
+    if (!dx[i]) continue;
+    std::vector<double> values = x[i].ToVector();
+    const std::vector<double> direction = dx[i].ToVector();
+    for (size_t j = 0; j < values.size(); ++j) values[j] += step * direction[j];
+    moved[i] = Tensor::FromVector(x[i].shape(), values, x[i].dtype());
+  }
+  return moved;
+}
+
+}  // namespace
+
+Tensors RandomLike(const Tensors& xs, uint64_t seed) {
+  Tensors random;
+  const RandomStream stream(seed, "test direction");
+  for (size_t i = 0; i < xs.size(); ++i) {
+    random.push_back(IsFloat(xs[i].dtype())
+                         ? RandomNormal(xs[i].shape(), stream.Fork(i), xs[i].dtype())
+                         : Tensor());
+  }
+  return random;
+}
+
+Tensors Gradients(const Function& f, const Tensors& x, const Tensors& dys) {
+  Tensors watched, ys, cotangents;
+  for (const Tensor& t : x) {
+    if (IsFloat(t.dtype())) watched.push_back(t);
+  }
+  Tape tape;
+  tape.Watch(watched);
+  const Tensors outs = f(x);
+  for (size_t i = 0; i < outs.size(); ++i) {
+    if (dys[i]) ys.push_back(outs[i]), cotangents.push_back(dys[i]);
+  }
+  const Tensors of_watched = tape.Gradient(ys, watched, cotangents);
+  Tensors gradients;
+  for (size_t i = 0, j = 0; i < x.size(); ++i) {
+    gradients.push_back(IsFloat(x[i].dtype()) ? of_watched[j++] : Tensor());
+  }
+  return gradients;
+}
+
+Function GradientOf(const Function& f, size_t inputs) {
+  return [f, inputs](const Tensors& all) {
+    const Tensors x(all.begin(), all.begin() + inputs), dys(all.begin() + inputs, all.end());
+    Tensors gradients;
+    for (Tensor& g : Gradients(f, x, dys)) {
+      if (g) gradients.push_back(std::move(g));
+    }
+    return gradients;
+  };
+}
+
+void CheckGradient(const Function& f, const Tensors& x, double tolerance, uint64_t seed) {
+  const Tensors dys = RandomLike(f(x), seed), dx = RandomLike(x, seed + 1);
+  const double analytic = Dot(Gradients(f, x, dys), dx);
+  const double numeric =
+      (Dot(dys, f(Move(x, dx, kStep))) - Dot(dys, f(Move(x, dx, -kStep)))) / (2 * kStep);
+  EXPECT_NEAR(analytic, numeric, tolerance * (1.0 + std::abs(numeric)));
+}
+
+void CheckSecondGradient(const Function& f, const Tensors& x, double tolerance, uint64_t seed) {
+  const Tensors outs = f(x), dys = RandomLike(outs, seed + 2);
+  // Outputs without a cotangent (integers) drop out, so that all arguments are tensors.
+  const Function differentiable = [f](const Tensors& x) {
+    Tensors floats;
+    for (Tensor& y : f(x)) {
+      if (IsFloat(y.dtype())) floats.push_back(std::move(y));
+    }
+    return floats;
+  };
+  Tensors all = x;
+  for (const Tensor& dy : dys) {
+    if (dy) all.push_back(dy);
+  }
+  CheckGradient(GradientOf(differentiable, x.size()), all, tolerance, seed);
+}
+
+double Distance(const Tensor& a, const Tensor& b) {
+  EXPECT_EQ(a.shape(), b.shape());
+  if (a.shape() != b.shape()) return HUGE_VAL;
+  const std::vector<double> u = a.ToVector(), v = b.ToVector();
+  double difference = 0.0, scale = 0.0;
+  for (size_t i = 0; i < u.size(); ++i) {
+    if (u[i] == v[i] || (std::isnan(u[i]) && std::isnan(v[i]))) {
+      if (std::isfinite(v[i])) scale += v[i] * v[i];
+      continue;
+    }
+    difference += (u[i] - v[i]) * (u[i] - v[i]);
+    scale += v[i] * v[i];
+  }
+  return difference == 0.0 ? 0.0 : std::sqrt(difference / scale);
+}
+
+bool SameBits(const Tensor& a, const Tensor& b) {
+  if (!a || !b) return !a && !b;
+  return a.shape() == b.shape() && a.dtype() == b.dtype() &&
+         (a.bytes() == 0 || std::memcmp(a.raw(), b.raw(), a.bytes()) == 0);
+}
+
+}  // namespace palimpsest
