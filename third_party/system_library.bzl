@@ -5,7 +5,8 @@
 _TARGET = """
 cc_library(
     name = "{name}",
-    hdrs = ["{repository}_version.h"],
+    hdrs = ["{repository}_version.h"] + glob(["include/**"]),
+    includes = ["include"],
     linkopts = {linkopts},
     visibility = ["//visibility:public"],
 )
@@ -45,6 +46,8 @@ def _system_library_impl(ctx):
         if not header.exists:
             _fail_missing(ctx, ctx.name, ctx.attr.apt)
         version = str(header.realpath)
+    for path, content in ctx.attr.wrapped_headers.items():
+        ctx.file("include/" + path, content)
     ctx.file("BUILD.bazel", build)
     ctx.file(ctx.name + "_version.h", "// {}\n".format(version))
 
@@ -57,9 +60,26 @@ system_library = repository_rule(
             mandatory = True,
             doc = "target: pkg-config packages, or link flags (starting with -)",
         ),
+        "wrapped_headers": attr.string_dict(doc = "headers found before the library's own; path: content"),
     },
     local = True,
 )
+
+# Abseil's containers have another layout under a sanitizer, but the installed library is built
+# without one; so its configuration must not see that there is one.
+ABSL_WITHOUT_SANITIZERS = {"absl/base/config.h": """
+#pragma GCC system_header
+#pragma push_macro("__SANITIZE_ADDRESS__")
+#pragma push_macro("__SANITIZE_THREAD__")
+#pragma push_macro("__has_feature")
+#undef __SANITIZE_ADDRESS__
+#undef __SANITIZE_THREAD__
+#undef __has_feature
+#include_next "absl/base/config.h"
+#pragma pop_macro("__SANITIZE_ADDRESS__")
+#pragma pop_macro("__SANITIZE_THREAD__")
+#pragma pop_macro("__has_feature")
+"""}
 
 _PROTOBUF = """
 package(default_visibility = ["//visibility:public"])
