@@ -35,7 +35,8 @@ struct MemoryDims {
 };
 
 using Gates = std::map<std::string, Tensor>;
-// The tensors of a memory in an order the rule chooses; the first axis of each is MemoryDims::batch.
+// The tensors of a memory in an order the rule chooses; the first axis of each is
+// MemoryDims::batch.
 using State = Tensors;
 
 // Pairs written at once. Rules see heads folded into the batch. A token brings one pair; a gradient
@@ -51,33 +52,8 @@ struct Rows {
   Gates gates;
 };
 
-struct ScanResult {
-  Tensor y;  // Rows: [batch, time, value]; Sequence: [batch, time, heads, value]
-  State state;
-};
-
-// A memory learns the map key -> value online: a sequence layer when scanned over tokens, a momentum when
-// scanned over optimizer steps.
-class MemoryRule {
- public:
-  virtual ~MemoryRule() = default;
-  virtual std::string equation() const = 0;  // One line, as in the header of the rule's file.
-  virtual std::vector<GateSpec> gates() const = 0;
-  // A fresh memory. Weights that must not start at zero are drawn from `stream`.
-  virtual State Init(const MemoryDims& dims, DType dtype, const RandomStream& stream) const = 0;
-  // The definition, as the paper states it: the oracle of everything faster. `anchor` is the state at the
-  // start of the chunk, where some rules measure their error.
-  virtual State Step(const State& state, const State& anchor, const Block& block) const = 0;
-  virtual Tensor Read(const State& state, const Tensor& q) const = 0;  // [batch, pairs, key] -> [.., value]
-  // Whether a token reads the state it found rather than the one it leaves.
-  virtual bool reads_before_write() const { return false; }
-  // Whether Step uses `anchor`: then the chunk length is part of the model.
-  virtual bool anchored() const { return false; }
-  // One chunk in matrix products. By default, the steps.
-  virtual ScanResult Chunk(const Rows& chunk, const State& state) const;
-};
-
-// The public layout: [batch, time, heads, dim], gates [batch, time, heads(, key)]. With `cu_seqlens`
+// The public layout: [batch, time, heads, dim], gates [batch, time, heads(, key)]. q and k may have
+// fewer heads than v: each then serves a group of consecutive value heads. With `cu_seqlens`
 // (integer [sequences + 1], from 0 to time; batch is 1) several sequences are packed along time.
 struct Sequence {
   Tensor q, k, v;
@@ -85,15 +61,55 @@ struct Sequence {
   Tensor cu_seqlens = {};
 };
 
+struct ScanResult {
+  Tensor y;  // Rows: [batch, time, value]; Sequence: [batch, time, heads, value]
+  State state;
+  // Of anchored rules: the state at the start of the chunk the scan ended in.
+  State anchor = {};
+};
+
+// A memory learns the map key -> value online: a sequence layer when scanned over tokens, a
+// momentum when scanned over optimizer steps.
+class MemoryRule {
+ public:
+  virtual ~MemoryRule() = default;
+  virtual std::string equation() const = 0;  // One line, as in the header of the rule's file.
+  virtual std::vector<GateSpec> gates() const = 0;
+  // A fresh memory. Weights that must not start at zero are drawn from `stream`, alike for all of
+  // the batch.
+  virtual State Init(const MemoryDims& dims, DType dtype, const RandomStream& stream) const = 0;
+  // The definition, as the paper states it: the oracle of everything faster. `anchor` is the state
+  // at the start of the chunk, where some rules measure their error.
+  virtual State Step(const State& state, const State& anchor, const Block& block) const = 0;
+  virtual Tensor Read(const State& state,
+                      const Tensor& q) const = 0;  // [batch, pairs, key] -> [.., value]
+  // Whether a token reads the state it found rather than the one it leaves.
+  virtual bool reads_before_write() const { return false; }
+  // Whether Step uses `anchor`: then the chunk length is part of the model.
+  virtual bool anchored() const { return false; }
+  // A chunk, or what is left of it, in matrix products. By default, the steps.
+  virtual ScanResult Chunk(const Rows& chunk, const State& state, const State& anchor) const;
+  // A whole sequence, none packed, heads alike: `phase` tokens of its first chunk were seen before,
+  // from `anchor` on. By default, one Chunk after the other.
+  virtual ScanResult Chunks(const Sequence& seq, State state, State anchor, int64_t chunk,
+                            int64_t phase) const;
+};
+
 enum class ScanMode { kSteps, kChunks };
 struct ScanOptions {
   ScanMode mode = ScanMode::kChunks;
   int64_t chunk = 64;
+  // To continue an anchored rule inside a chunk: how many of its tokens are done, and the `anchor`
+  // returned with the state. Other rules may be continued anywhere without.
+  int64_t phase = 0;
+  State anchor = {};
 };
 
-// Runs `rule` over `seq` from `state` ([batch * heads, ...], or [sequences * heads, ...] when packed) and
-// returns the readings and the state after. For anchored rules `state` must be that of a chunk's start.
-ScanResult Scan(const MemoryRule& rule, const Sequence& seq, State state, const ScanOptions& options = {});
+// Runs `rule` over `seq` from `state` ([batch * heads, ...], or [sequences * heads, ...] when
+// packed) and returns the readings and the state after. q, k and v may be bf16 where state and
+// gates are f32.
+ScanResult Scan(const MemoryRule& rule, const Sequence& seq, State state,
+                const ScanOptions& options = {});
 
 // A rule by name. Its parameters are a map, so a new rule needs no new message.
 struct RuleConfig {
@@ -101,9 +117,18 @@ struct RuleConfig {
   std::map<std::string, double> params;
 };
 
+// A parameter a rule takes, with its default and the values it may have.
+struct ParamSpec {
+  std::string name;
+  double value, min, max;
+  bool integer = false;
+  std::string meaning = {};
+};
+
 // NotFound names the known rules; InvalidArgument the parameters the rule takes.
 absl::StatusOr<std::unique_ptr<MemoryRule>> MakeMemoryRule(const RuleConfig& config);
 std::vector<std::string> MemoryRuleNames();
+absl::StatusOr<std::vector<ParamSpec>> MemoryRuleParams(const std::string& name);
 
 }  // namespace palimpsest
 
