@@ -61,11 +61,15 @@ RandomStream RandomStream::Fork(uint64_t salt) const {
 
 RandomStream RandomStream::Fork(std::string_view name) const { return Fork(Hash(name)); }
 
-std::array<uint32_t, 4> RandomStream::Words(uint64_t index) const {
+std::array<uint32_t, 2> RandomStream::Key() const {
   const uint64_t key = Mix(seed ^ Mix(purpose));
-  return Philox({static_cast<uint32_t>(index), static_cast<uint32_t>(index >> 32), static_cast<uint32_t>(step),
-                 static_cast<uint32_t>(step >> 32)},
-                {static_cast<uint32_t>(key), static_cast<uint32_t>(key >> 32)});
+  return {static_cast<uint32_t>(key), static_cast<uint32_t>(key >> 32)};
+}
+
+std::array<uint32_t, 4> RandomStream::Words(uint64_t index) const {
+  return Philox({static_cast<uint32_t>(index), static_cast<uint32_t>(index >> 32),
+                 static_cast<uint32_t>(step), static_cast<uint32_t>(step >> 32)},
+                Key());
 }
 
 uint64_t RandomStream::Bits(uint64_t index) const {

@@ -21,8 +21,9 @@ struct RandomStream {
   RandomStream Fork(uint64_t salt) const;
   RandomStream Fork(std::string_view name) const;
 
-  // Four 32-bit words of block `index`.
+  // Four 32-bit words of block `index`: Philox of (index, step), 64 bits each, under Key().
   std::array<uint32_t, 4> Words(uint64_t index) const;
+  std::array<uint32_t, 2> Key() const;
   // Element `index` as uniform bits, as a uniform in [0, 1), as a standard normal (Box-Muller, in f64).
   uint64_t Bits(uint64_t index) const;
   double Uniform(uint64_t index) const;

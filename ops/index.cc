@@ -12,7 +12,7 @@ namespace {
 // The sizes of an op on the rows of a table, and the ids that name them; aborts on one that names
 // none.
 IndexArgs NamedRows(const Shape& table, DType dtype, const Tensor& ids) {
-  PALIMPSEST_CHECK(!IsFloat(ids.dtype())) << "ids " << ids;
+  PALIMPSEST_CHECK(!IsFloat(ids.dtype())) << "ids " << ids << " of " << table;
   const IndexArgs args{.rows = table[0],
                        .width = NumElements(Shape(table.begin() + 1, table.end())),
                        .count = ids.size(),

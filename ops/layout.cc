@@ -66,10 +66,10 @@ void FillPlaces(int64_t begin, int64_t extent, double value, Tensor& y, const Ar
 Shape InferShape(const Tensor& x, Shape shape) {
   const auto unknown = std::find(shape.begin(), shape.end(), -1);
   if (unknown == shape.end()) return shape;
-  *unknown = 1;
-  const int64_t known = NumElements(shape);
+  int64_t known = 1;
+  for (auto d = shape.begin(); d != shape.end(); ++d) known *= d == unknown ? 1 : *d;
   PALIMPSEST_CHECK(known > 0 && x.size() % known == 0)
-      << "cannot infer one extent of " << x << " as " << shape;
+      << "no extent for the -1 of " << shape << " holds " << x;
   *unknown = x.size() / known;
   return shape;
 }
