@@ -1,0 +1,53 @@
+#include "kernels/gemm.h"
+
+#include "kernels/gemm_blocked.h"
+
+namespace palimpsest {
+
+constinit Kernel<void(const GemmArgs&)> gemm("gemm");
+
+namespace {
+
+template <typename S, typename T, typename Out>
+void Blocked(const GemmArgs& g) {
+  gemm_tile::BlockedGemm<S, T, Out>(g).Run();
+}
+
+void GemmCpu(const GemmArgs& g) {
+  if (g.dtype == DType::kF64) return Blocked<double, double, double>(g);
+  if (g.dtype == DType::kF32) return Blocked<float, float, float>(g);
+  PALIMPSEST_CHECK(g.dtype == DType::kBf16) << "gemm of " << g.dtype;
+  if (g.out == DType::kF32) return Blocked<Bf16, float, float>(g);
+  return Blocked<Bf16, float, Bf16>(g);
+}
+
+PALIMPSEST_REGISTER_KERNEL(gemm, kCpu, GemmCpu);
+
+template <typename T, typename Out>
+void Reference(const GemmArgs& g) {
+  for (int64_t item = 0; item < g.batch[0] * g.batch[1]; ++item) {
+    const T* a = static_cast<const T*>(g.a.data) + GemmOffset(g, g.a, item);
+    const T* b = static_cast<const T*>(g.b.data) + GemmOffset(g, g.b, item);
+    Out* c = static_cast<Out*>(g.c.data) + GemmOffset(g, g.c, item);
+    for (int64_t i = 0; i < g.m; ++i) {
+      for (int64_t j = 0; j < g.n; ++j) {
+        double sum = g.accumulate ? static_cast<double>(c[i * g.c.ld + j]) : 0.0;
+        for (int64_t p = 0; p < g.k; ++p) {
+          sum += static_cast<double>(g.trans_a ? a[p * g.a.ld + i] : a[i * g.a.ld + p]) *
+                 static_cast<double>(g.trans_b ? b[j * g.b.ld + p] : b[p * g.b.ld + j]);
+        }
+        c[i * g.c.ld + j] = static_cast<Out>(sum);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void GemmReference(const GemmArgs& g) {
+  DispatchFloat(g.dtype, [&]<typename T>() {
+    DispatchFloat(g.out, [&]<typename Out>() { Reference<T, Out>(g); });
+  });
+}
+
+}  // namespace palimpsest

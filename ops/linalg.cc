@@ -1,0 +1,124 @@
+#include "ops/linalg.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/op_scope.h"
+#include "core/tape.h"
+#include "kernels/gemm.h"
+#include "kernels/tri_solve.h"
+#include "ops/elementwise.h"
+#include "ops/layout.h"
+#include "ops/reduce.h"
+
+namespace palimpsest {
+namespace {
+
+bool IsMatrix(const Tensor& x) { return x.rank() == 2; }
+
+Shape Leading(const Tensor& x) { return Shape(x.shape().begin(), x.shape().end() - 2); }
+
+// The last two axes become rows, cols.
+Shape WithMatrix(Shape leading, int64_t rows, int64_t cols) {
+  leading.push_back(rows);
+  leading.push_back(cols);
+  return leading;
+}
+
+// Where `x` is in a batch of which it is one matrix or all.
+GemmMatrix<const void*> Operand(const Tensor& x) {
+  const int64_t matrix = x.dim(-2) * x.dim(-1);
+  return {x.raw(), x.dim(-1), {0, IsMatrix(x) ? 0 : matrix}};
+}
+
+Tensor Product(const Tensor& a, const Tensor& b, Trans trans) {
+  const int64_t m = a.dim(trans.a ? -1 : -2), k = a.dim(trans.a ? -2 : -1);
+  const int64_t n = b.dim(trans.b ? -2 : -1);
+  Tensor y = Tensor::Empty(WithMatrix(Leading(IsMatrix(a) ? b : a), m, n), a.dtype(), a.device());
+  GemmArgs args;
+  args.m = m, args.n = n, args.k = k;
+  args.trans_a = trans.a, args.trans_b = trans.b;
+  args.a = Operand(a), args.b = Operand(b);
+  args.c = {y.mutable_raw(), n, {0, m * n}};
+  args.batch[1] = NumElements(Leading(y));
+  args.dtype = args.out = a.dtype();
+  // The rows of all matrices of `a` are those of one when b is.
+  if (IsMatrix(b) && !trans.a) args.m *= std::exchange(args.batch[1], 1);
+  gemm(a.device(), args);
+  return y;
+}
+
+Tensor Transpose(const Tensor& x) {
+  std::vector<int> order(x.rank());
+  for (int i = 0; i < x.rank(); ++i) order[i] = i;
+  std::swap(order[x.rank() - 1], order[x.rank() - 2]);
+  return Permute(x, order);
+}
+
+Tensor AllRows(const Tensor& x) {
+  return Reshape(x, {NumElements(Leading(x)) * x.dim(-2), x.dim(-1)});
+}
+
+// The sum over all leading axes of op(a) op(b): one product, along the rows of all matrices.
+Tensor SumOfProducts(Tensor a, Tensor b, Trans trans) {
+  if (!trans.a) a = Transpose(a);
+  if (trans.b) b = Transpose(b);
+  return MatMul(AllRows(a), AllRows(b), {true, false});
+}
+
+// The gradient of an operand, which may be one matrix for the whole batch.
+Tensor ForOperand(const Tensor& x, const Tensor& a, const Tensor& b, Trans trans) {
+  const bool sum = IsMatrix(x) && !(IsMatrix(a) && IsMatrix(b));
+  return sum ? SumOfProducts(a, b, trans) : MatMul(a, b, trans);
+}
+
+// x with zeros on and above the diagonal of its matrices.
+Tensor StrictlyLower(const Tensor& x) {
+  const int64_t n = x.dim(-1);
+  Tensor mask = Tensor::Empty({n, n}, DType::kI32);
+  for (int64_t i = 0; i < n; ++i) {
+    int32_t* row = mask.mutable_data<int32_t>() + i * n;
+    std::fill(row, row + i, 1);
+    std::fill(row + i, row + n, 0);
+  }
+  return Where(CopyTo(mask, x.device()), x, Tensor::Full({}, 0.0, x.dtype(), x.device()));
+}
+
+}  // namespace
+
+Tensor MatMul(const Tensor& a, const Tensor& b, Trans trans) {
+  const OpScope scope("matmul");
+  PALIMPSEST_CHECK(a.rank() >= 2 && b.rank() >= 2 && a.dtype() == b.dtype() &&
+                   a.device() == b.device() &&
+                   a.dim(trans.a ? -2 : -1) == b.dim(trans.b ? -1 : -2) &&
+                   (Leading(a) == Leading(b) || IsMatrix(a) || IsMatrix(b)))
+      << a << (trans.a ? "^T" : "") << " x " << b << (trans.b ? "^T" : "")
+      << ": inner extents and leading axes must agree";
+  return Record(Product(a, b, trans), {{a,
+                                        [=](const Tensor& dy) {
+                                          return trans.a ? ForOperand(a, b, dy, {trans.b, true})
+                                                         : ForOperand(a, dy, b, {false, !trans.b});
+                                        }},
+                                       {b, [=](const Tensor& dy) {
+                                          return trans.b ? ForOperand(b, dy, a, {true, trans.a})
+                                                         : ForOperand(b, a, dy, {!trans.a, false});
+                                        }}});
+}
+
+Tensor TriSolve(const Tensor& l, const Tensor& r, bool transposed) {
+  const OpScope scope("tri_solve");
+  PALIMPSEST_CHECK(l.rank() >= 2 && r.rank() >= 2 && Leading(l) == Leading(r) &&
+                   l.dim(-1) == l.dim(-2) && r.dim(-2) == l.dim(-1) && l.dtype() == r.dtype() &&
+                   l.device() == r.device())
+      << l << " and " << r << ": a square matrix and as many rows on the right are needed";
+  Tensor x = Tensor::Empty(r.shape(), r.dtype(), r.device());
+  tri_solve(r.device(), {NumElements(Leading(l)), r.dim(-2), r.dim(-1), transposed, l.raw(),
+                         r.raw(), x.mutable_raw(), r.dtype()});
+  return Record({x}, {l, r}, [=](const Tensors& dys) -> Tensors {
+    const Tensor dr = TriSolve(l, dys[0], !transposed);
+    const Tensor dl = transposed ? MatMul(x, dr, {false, true}) : MatMul(dr, x, {false, true});
+    return {StrictlyLower(Neg(dl)), dr};
+  })[0];
+}
+
+}  // namespace palimpsest

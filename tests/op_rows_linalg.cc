@@ -1,0 +1,58 @@
+#include "ops/linalg.h"
+#include "tests/op_suite.h"
+
+namespace palimpsest {
+namespace {
+
+// For op(a) op(b) with `a` [batch..., m, k] and `b` [batch_b..., k, n] before they are transposed.
+Inputs Operands(const Shape& batch, int64_t m, int64_t k, int64_t n, Trans trans,
+                const Shape& batch_b) {
+  const auto matrix = [](Shape shape, int64_t rows, int64_t cols, bool transposed) {
+    shape.push_back(transposed ? cols : rows);
+    shape.push_back(transposed ? rows : cols);
+    return shape;
+  };
+  return Reals({matrix(batch, m, k, trans.a), matrix(batch_b, k, n, trans.b)});
+}
+
+OpRow MatMulRow(const std::string& name, Trans trans) {
+  const auto equal = [&](const Shape& batch, int64_t m, int64_t k, int64_t n) {
+    return Operands(batch, m, k, n, trans, batch);
+  };
+  return {
+      .name = "matmul_" + name,
+      .cases = {equal({}, 3, 4, 5), equal({}, 1, 1, 1), equal({}, 1, 7, 9), equal({}, 7, 9, 1),
+                equal({}, 2, 0, 3), equal({}, 0, 2, 3), equal({2}, 3, 1, 5), equal({2, 3}, 4, 3, 2),
+                equal({0}, 2, 3, 4), equal({3}, 33, 65, 17), equal({}, 129, 70, 131),
+                Operands({3}, 5, 4, 2, trans, {}), Operands({2, 2}, 1, 4, 3, trans, {}),
+                Operands({}, 3, 4, 2, trans, {2}), Operands({0}, 3, 4, 2, trans, {})},
+      .f = [=](const Tensors& x) { return MatMul(x[0], x[1], trans); },
+      .bad = {Operands({2}, 3, 4, 5, trans, {3}), Reals({{2, 3}, {5, 7}}), Reals({{3}, {3, 2}})},
+      .op = "matmul"};
+}
+
+OpRow TriSolveRow(const std::string& name, bool transposed) {
+  const auto system = [](Shape batch, int64_t n, int64_t m) {
+    Shape l = batch, r = batch;
+    l.push_back(n), l.push_back(n), r.push_back(n), r.push_back(m);
+    return Reals({l, r}, -0.5, 0.5);
+  };
+  return {.name = name,
+          .cases = {system({}, 1, 1), system({}, 5, 3), system({2}, 4, 1), system({2, 3}, 7, 33),
+                    system({}, 0, 2), system({}, 3, 0), system({0}, 3, 2), system({8}, 32, 65)},
+          .f = [=](const Tensors& x) { return TriSolve(x[0], x[1], transposed); },
+          .bf16 = false,
+          .bad = {Reals({{3, 2}, {3, 2}}), Reals({{3, 3}, {2, 3}}), Reals({{2, 3, 3}, {3, 3}})},
+          .op = "tri_solve"};
+}
+
+std::vector<OpRow> Rows() {
+  return {MatMulRow("nn", {false, false}), MatMulRow("nt", {false, true}),
+          MatMulRow("tn", {true, false}),  MatMulRow("tt", {true, true}),
+          TriSolveRow("tri_solve", false), TriSolveRow("tri_solve_transposed", true)};
+}
+
+PALIMPSEST_OP_ROWS(Linalg, Rows());
+
+}  // namespace
+}  // namespace palimpsest
