@@ -50,7 +50,9 @@ AtomicFile::AtomicFile(std::string path, std::string partial, int fd)
     : path_(std::move(path)), partial_(std::move(partial)), fd_(fd) {}
 
 AtomicFile::AtomicFile(AtomicFile&& other) noexcept
-    : path_(std::move(other.path_)), partial_(std::exchange(other.partial_, {})), fd_(std::exchange(other.fd_, -1)) {}
+    : path_(std::move(other.path_)),
+      partial_(std::exchange(other.partial_, {})),
+      fd_(std::exchange(other.fd_, -1)) {}
 
 AtomicFile::~AtomicFile() {
   if (fd_ >= 0) close(fd_);
@@ -66,7 +68,9 @@ absl::StatusOr<AtomicFile> AtomicFile::Create(const std::string& path) {
   }
 }
 
-absl::Status AtomicFile::Failed(const char* doing) const { return ErrnoStatus(errno, partial_, doing); }
+absl::Status AtomicFile::Failed(const char* doing) const {
+  return ErrnoStatus(errno, partial_, doing);
+}
 
 absl::Status AtomicFile::Append(const void* data, size_t bytes) {
   constexpr size_t kMostAtOnce = size_t{1} << 30;  // Linux writes no more than 2 GiB a call.
@@ -84,7 +88,8 @@ absl::Status AtomicFile::Append(const void* data, size_t bytes) {
 absl::Status AtomicFile::Commit() {
   if (fsync(fd_) != 0) return Failed("flushing to disk");
   if (close(std::exchange(fd_, -1)) != 0) return Failed("closing");
-  if (rename(partial_.c_str(), path_.c_str()) != 0) return ErrnoStatus(errno, path_, "renaming into place");
+  if (rename(partial_.c_str(), path_.c_str()) != 0)
+    return ErrnoStatus(errno, path_, "renaming into place");
   partial_.clear();
   return SyncDirectoryOf(path_);
 }

@@ -9,8 +9,8 @@
 
 namespace palimpsest {
 
-// A file that appears whole or not at all. It is written beside its place and, on Commit, flushed to disk
-// and renamed over it. Until then, and after any error, what was there before stays.
+// A file that appears whole or not at all. It is written beside its place and, on Commit, flushed
+// to disk and renamed over it. Until then, and after any error, what was there before stays.
 class AtomicFile {
  public:
   // Part of the name of a file that is not committed, and will not be if its writer was killed.

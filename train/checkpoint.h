@@ -29,8 +29,8 @@ struct Checkpoint {
 // DIR/step-00000020.safetensors
 std::string CheckpointPath(const std::string& dir, int64_t step);
 
-// Writes the checkpoint into `dir`, whole or not at all, then deletes all but the `keep` newest complete
-// ones (at least 2; never the one just written) and what interrupted writes left behind.
+// Writes the checkpoint into `dir`, whole or not at all, then deletes all but the `keep` newest
+// complete ones (at least 2; never the one just written) and what interrupted writes left behind.
 absl::Status SaveCheckpoint(const std::string& dir, const Checkpoint& checkpoint, int keep);
 
 struct FoundCheckpoint {
@@ -43,12 +43,13 @@ absl::StatusOr<FoundCheckpoint> LatestCheckpoint(const std::string& dir);
 
 // The tensors to read: for evaluation and generation the parameters and the state suffice.
 enum class CheckpointPart { kAll, kWithoutOptimizer };
-absl::StatusOr<Checkpoint> LoadCheckpoint(const std::string& path, CheckpointPart part = CheckpointPart::kAll);
+absl::StatusOr<Checkpoint> LoadCheckpoint(const std::string& path,
+                                          CheckpointPart part = CheckpointPart::kAll);
 
 // OK if `found`, the `what` of `where`, has the names, shapes and dtypes of `expected`. Else
 // InvalidArgument with a line for each tensor that differs, naming it and both shapes.
-absl::Status MatchTensors(const std::string& where, const std::string& what, const NamedTensors& found,
-                          const NamedTensors& expected);
+absl::Status MatchTensors(const std::string& where, const std::string& what,
+                          const NamedTensors& found, const NamedTensors& expected);
 
 // 16 hex digits that depend on the text alone (FNV-1a).
 std::string ConfigHash(const std::string& config);

@@ -20,16 +20,17 @@ struct TensorFile {
 
 using TensorFilter = absl::FunctionRef<bool(const std::string& name)>;
 
-// Reads the tensors whose names `wanted` accepts. The whole file is validated first, by the rules of the
-// reference reader; an error names the file, the tensor and what is wrong. F64, F32, BF16, I32 and I64 are
-// read; a wanted tensor of another dtype is Unimplemented.
+// Reads the tensors whose names `wanted` accepts. The whole file is validated first, by the rules
+// of the reference reader; an error names the file, the tensor and what is wrong. F64, F32, BF16,
+// I32 and I64 are read; a wanted tensor of another dtype is Unimplemented.
 absl::StatusOr<TensorFile> ReadSafetensors(const std::string& path, TensorFilter wanted);
 absl::StatusOr<TensorFile> ReadSafetensors(const std::string& path);
 
 // Whether `path` is a complete, valid file, by its header and its length alone.
 absl::Status CheckSafetensors(const std::string& path);
 
-// Writes `file` whole or not at all: `path` holds the new contents, on disk, or what it held before.
+// Writes `file` whole or not at all: `path` holds the new contents, on disk, or what it held
+// before.
 absl::Status WriteSafetensors(const std::string& path, const TensorFile& file);
 
 }  // namespace palimpsest

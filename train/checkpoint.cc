@@ -1,0 +1,235 @@
+#include "train/checkpoint.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
+#include "train/atomic_file.h"
+#include "train/safetensors.h"
+
+namespace palimpsest {
+namespace {
+
+constexpr char kPrefix[] = "step-", kSuffix[] = ".safetensors";
+constexpr char kFormat[] = "1";
+
+// Where a field of Checkpoint that is a map of tensors lives in the file.
+struct Section {
+  const char* prefix;
+  NamedTensors Checkpoint::*tensors;
+};
+constexpr Section kSections[] = {{"model/", &Checkpoint::params},
+                                 {"optimizer/", &Checkpoint::optimizer},
+                                 {"state/", &Checkpoint::state}};
+
+std::optional<int64_t> StepOf(const std::string& filename) {
+  absl::string_view name = filename;
+  int64_t step;
+  if (!absl::ConsumePrefix(&name, kPrefix) || !absl::ConsumeSuffix(&name, kSuffix))
+    return std::nullopt;
+  if (!absl::SimpleAtoi(name, &step) || step < 0) return std::nullopt;
+  return step;
+}
+
+struct Listing {
+  std::map<int64_t, std::string, std::greater<>> checkpoints;  // Paths by step, newest first.
+  std::vector<std::string> partial;
+};
+
+absl::StatusOr<Listing> List(const std::string& dir) {
+  Listing listing;
+  std::error_code error;
+  std::filesystem::directory_iterator it(dir, error);
+  for (; !error && it != std::filesystem::directory_iterator(); it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    if (const std::optional<int64_t> step = StepOf(name))
+      listing.checkpoints.emplace(*step, it->path().string());
+    if (absl::StartsWith(name, kPrefix) &&
+        absl::StrContains(name, absl::StrCat(kSuffix, AtomicFile::kPartial))) {
+      listing.partial.push_back(it->path().string());
+    }
+  }
+  if (!error) return listing;
+  const std::string message = absl::StrCat(dir, ": listing checkpoints: ", error.message());
+  if (error == std::errc::no_such_file_or_directory) return absl::NotFoundError(message);
+  return absl::UnknownError(message);
+}
+
+absl::Status Remove(const std::string& path) {
+  std::error_code error;
+  std::filesystem::remove(path, error);
+  if (!error) return absl::OkStatus();
+  return absl::UnknownError(absl::StrCat(path, ": removing an old checkpoint: ", error.message()));
+}
+
+absl::Status Prune(const std::string& dir, const std::string& written, int keep) {
+  const absl::StatusOr<Listing> listing = List(dir);
+  if (!listing.ok()) return listing.status();
+  std::vector<std::string> old = listing->partial;
+  int complete = 0;
+  for (const auto& [step, path] : listing->checkpoints) {
+    if (complete >= keep && path != written) old.push_back(path);
+    if (complete < keep && CheckSafetensors(path).ok()) ++complete;
+  }
+  for (const std::string& path : old) {
+    if (absl::Status s = Remove(path); !s.ok()) return s;
+  }
+  return absl::OkStatus();
+}
+
+// Reads the metadata's entries; remembers the first that is missing or malformed.
+class MetadataReader {
+ public:
+  explicit MetadataReader(const std::map<std::string, std::string>& metadata)
+      : metadata_(metadata) {}
+
+  std::string Text(const std::string& key) {
+    const auto it = metadata_.find(key);
+    if (it != metadata_.end()) return it->second;
+    Fail(absl::StrCat("no '", key, "' in its metadata"));
+    return "";
+  }
+  template <typename Int>
+  void Number(const std::string& key, Int& value) {
+    const std::string text = Text(key);
+    if (!absl::SimpleAtoi(text, &value))
+      Fail(absl::StrCat("'", key, "' in its metadata is '", text, "', not a number"));
+  }
+  void Fail(std::string what) {
+    if (error_.empty()) error_ = std::move(what);
+  }
+  const std::string& error() const { return error_; }
+
+ private:
+  const std::map<std::string, std::string>& metadata_;
+  std::string error_;
+};
+
+// The metadata of `c`, and back.
+std::map<std::string, std::string> MetadataOf(const Checkpoint& c) {
+  return {{"format", kFormat},
+          {"step", absl::StrCat(c.step)},
+          {"tokens", absl::StrCat(c.tokens)},
+          {"seed", absl::StrCat(c.seed)},
+          {"stream", absl::StrCat(c.stream)},
+          {"data", absl::StrCat(c.data)},
+          {"config", c.config},
+          {"config_hash", ConfigHash(c.config)},
+          {"version", c.version}};
+}
+
+std::string ReadMetadata(const std::map<std::string, std::string>& metadata, Checkpoint& c) {
+  MetadataReader reader(metadata);
+  if (const std::string format = reader.Text("format"); format != kFormat) {
+    reader.Fail(
+        absl::StrCat("a checkpoint of format '", format, "'; this program reads ", kFormat));
+  }
+  reader.Number("step", c.step);
+  reader.Number("tokens", c.tokens);
+  reader.Number("seed", c.seed);
+  reader.Number("stream", c.stream);
+  reader.Number("data", c.data);
+  c.config = reader.Text("config");
+  c.version = reader.Text("version");
+  if (reader.Text("config_hash") != ConfigHash(c.config))
+    reader.Fail("its config is not the one it was written with");
+  return reader.error();
+}
+
+}  // namespace
+
+std::string CheckpointPath(const std::string& dir, int64_t step) {
+  return absl::StrFormat("%s/%s%08d%s", dir, kPrefix, step, kSuffix);
+}
+
+absl::Status SaveCheckpoint(const std::string& dir, const Checkpoint& checkpoint, int keep) {
+  TensorFile file{{}, MetadataOf(checkpoint)};
+  for (const Section& section : kSections) {
+    for (const auto& [name, x] : checkpoint.*section.tensors)
+      file.tensors.emplace(absl::StrCat(section.prefix, name), x);
+  }
+  std::error_code error;
+  std::filesystem::create_directories(dir, error);
+  if (error)
+    return absl::UnknownError(absl::StrCat(dir, ": creating the directory: ", error.message()));
+  const std::string path = CheckpointPath(dir, checkpoint.step);
+  if (absl::Status s = WriteSafetensors(path, file); !s.ok()) return s;
+  return Prune(dir, path, std::max(keep, 2));
+}
+
+absl::StatusOr<FoundCheckpoint> LatestCheckpoint(const std::string& dir) {
+  const absl::StatusOr<Listing> listing = List(dir);
+  if (!listing.ok()) return listing.status();
+  std::vector<std::string> ignored;
+  for (const auto& [step, path] : listing->checkpoints) {
+    const absl::Status status = CheckSafetensors(path);
+    if (status.ok()) return FoundCheckpoint{path, step, std::move(ignored)};
+    ignored.push_back(std::string(status.message()));
+  }
+  const std::string why = ignored.empty() ? "" : absl::StrCat(":\n", absl::StrJoin(ignored, "\n"));
+  return absl::NotFoundError(absl::StrCat(dir, ": no complete checkpoint", why));
+}
+
+absl::StatusOr<Checkpoint> LoadCheckpoint(const std::string& path, CheckpointPart part) {
+  absl::StatusOr<TensorFile> file = ReadSafetensors(path, [&](const std::string& name) {
+    return part == CheckpointPart::kAll || !absl::StartsWith(name, "optimizer/");
+  });
+  if (!file.ok()) return file.status();
+  Checkpoint checkpoint;
+  if (const std::string error = ReadMetadata(file->metadata, checkpoint); !error.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": not a checkpoint: ", error));
+  }
+  for (auto& [name, x] : file->tensors) {
+    const auto section =
+        std::find_if(std::begin(kSections), std::end(kSections),
+                     [&](const Section& s) { return absl::StartsWith(name, s.prefix); });
+    if (section == std::end(kSections)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, ": not a checkpoint: tensor '", name, "' belongs to no part of it"));
+    }
+    const std::string key(absl::StripPrefix(name, section->prefix));
+    (checkpoint.*section->tensors).emplace(key, std::move(x));
+  }
+  return checkpoint;
+}
+
+absl::Status MatchTensors(const std::string& where, const std::string& what,
+                          const NamedTensors& found, const NamedTensors& expected) {
+  constexpr size_t kMostLines = 20;
+  std::vector<std::string> lines;
+  for (const auto& [name, x] : expected) {
+    const auto it = found.find(name);
+    if (it == found.end()) {
+      lines.push_back(absl::StrCat(name, ": missing; expected ", Describe(x)));
+    } else if (it->second.shape() != x.shape() || it->second.dtype() != x.dtype()) {
+      lines.push_back(absl::StrCat(name, ": ", Describe(it->second), "; expected ", Describe(x)));
+    }
+  }
+  for (const auto& [name, x] : found) {
+    if (!expected.contains(name))
+      lines.push_back(absl::StrCat(name, ": ", Describe(x), "; not expected"));
+  }
+  if (lines.empty()) return absl::OkStatus();
+  const size_t more = lines.size() - std::min(lines.size(), kMostLines);
+  lines.resize(lines.size() - more);
+  if (more > 0) lines.push_back(absl::StrCat("and ", more, " more"));
+  return absl::InvalidArgumentError(
+      absl::StrCat(where, ": its ", what, " do not match:\n  ", absl::StrJoin(lines, "\n  ")));
+}
+
+std::string ConfigHash(const std::string& config) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (unsigned char c : config) hash = (hash ^ c) * 0x100000001b3;
+  return absl::StrFormat("%016x", hash);
+}
+
+}  // namespace palimpsest
