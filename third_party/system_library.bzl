@@ -29,7 +29,9 @@ def _pkg_config(ctx, args):
     result = ctx.execute(["pkg-config"] + args)
     if result.return_code:
         _fail_missing(ctx, "{} (pkg-config {})".format(ctx.name, " ".join(args)), ctx.attr.apt)
-    return [word for word in result.stdout.replace("\n", " ").split(" ") if word]
+
+    # Ubuntu 22.04's Abseil has a lone -Wl among its flags.
+    return [word for word in result.stdout.replace("\n", " ").split(" ") if word not in ("", "-Wl")]
 
 def _system_library_impl(ctx):
     build = ""
