@@ -49,8 +49,7 @@ enum class BinaryOp : uint8_t {
   kPow,
   kMaximum,  // NaN if either is
   kMinimum,
-  kStep,   // 1 where a > b, 1/2 where a == b, else 0
-  kFirst,  // a: a copy, spread out
+  kStep,  // 1 where a > b, 1/2 where a == b, else 0
   // Gradients f'(a) b.
   kReluGrad,
   kClampGrad,  // b where p <= a <= q, else 0
@@ -73,7 +72,7 @@ inline constexpr int kMaxBroadcastRank = 8;
 // out is dense; it may be a or b if that one is dense too.
 struct BinaryArgs {
   BinaryOp op;
-  DType dtype;  // Of a and b. Integers: only up to kFirst, without kDiv, kPow and kStep, and masks.
+  DType dtype;  // Of a and b. Integers: kAdd, kSub, kMul, kMaximum, kMinimum and the masks.
   int rank;
   int64_t shape[kMaxBroadcastRank];
   int64_t a_strides[kMaxBroadcastRank], b_strides[kMaxBroadcastRank];
