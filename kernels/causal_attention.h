@@ -23,15 +23,7 @@ struct CausalAttentionArgs {
   void *y = nullptr, *lse = nullptr;
 };
 
-// The gradients for dy, a cotangent of y; y and lse are what the forward kernel gave.
-struct CausalAttentionVjpArgs {
-  CausalAttentionArgs forward;
-  const void *y = nullptr, *lse = nullptr, *dy = nullptr;
-  void *dq = nullptr, *dk = nullptr, *dv = nullptr;
-};
-
-extern Kernel<void(const CausalAttentionArgs &)> causal_attention;
-extern Kernel<void(const CausalAttentionVjpArgs &)> causal_attention_vjp;
+extern Kernel<void(const CausalAttentionArgs&)> causal_attention;
 
 }  // namespace palimpsest
 

@@ -1,9 +1,10 @@
+#include "kernels/causal_attention_vjp.h"
+
 #include <algorithm>
 #include <vector>
 
 #include "core/parallel.h"
 #include "kernels/attention_tile.h"
-#include "kernels/causal_attention.h"
 
 namespace palimpsest {
 

@@ -8,6 +8,7 @@
 #include "core/op_scope.h"
 #include "core/tape.h"
 #include "kernels/causal_attention.h"
+#include "kernels/causal_attention_vjp.h"
 #include "ops/elementwise.h"
 #include "ops/layout.h"
 #include "ops/linalg.h"
