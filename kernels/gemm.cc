@@ -1,6 +1,7 @@
 #include "kernels/gemm.h"
 
 #include "kernels/gemm_blocked.h"
+#include "kernels/gemm_onednn.h"
 
 namespace palimpsest {
 
@@ -17,6 +18,7 @@ void GemmCpu(const GemmArgs& g) {
   if (g.dtype == DType::kF64) return Blocked<double, double, double>(g);
   if (g.dtype == DType::kF32) return Blocked<float, float, float>(g);
   PALIMPSEST_CHECK(g.dtype == DType::kBf16) << "gemm of " << g.dtype;
+  if (GemmOnednn(g)) return;
   if (g.out == DType::kF32) return Blocked<Bf16, float, float>(g);
   return Blocked<Bf16, float, Bf16>(g);
 }

@@ -17,7 +17,8 @@ namespace palimpsest::gemm_tile {
 
 inline constexpr int64_t kPanelRows = 96;                     // Of a, packed at a time.
 inline constexpr int64_t kBlockRows = 768, kBlockCols = 512;  // Of c, to a task at most.
-inline constexpr int64_t kTasks = 16;                         // Wanted, where there is work enough.
+inline constexpr int64_t kDirectDepth = 128;
+inline constexpr int64_t kTasks = 16;          // Wanted, where there is work enough.
 inline constexpr int64_t kTaskWork = 1 << 18;  // Multiply-adds worth waking a thread for.
 
 // n in equal parts of at most `most`, each a multiple of `unit`.
@@ -38,7 +39,9 @@ class BlockedGemm {
   void Run() {
     if (items_ * m_ * n_ == 0) return;
     if (UseDots()) return RunDots();
-    direct_b_ = std::is_same_v<S, T> && ViewB(0).col == 1 && m_ <= 2 * kRows;
+    // Little is gained by packing what few rows use, or a b of few pages.
+    direct_b_ =
+        std::is_same_v<S, T> && ViewB(0).col == 1 && (m_ <= 2 * kRows || k_ <= kDirectDepth);
     Plan();
     const int64_t row_blocks = CeilDiv(m_, rows_), col_blocks = CeilDiv(n_, cols_);
     if (row_blocks > 1 && items_ < kTasks && !direct_b_) PackAllOfB();
@@ -122,13 +125,28 @@ class BlockedGemm {
       const T* packed_b = PackedB(item, b, p, j0, depth, cols);
       for (int64_t i = 0; i < rows; i += kPanelRows) {
         const int64_t panel = std::min(kPanelRows, rows - i);
-        T* packed_a = Scratch<T, 1>(RoundUp(panel, kRows) * std::max<int64_t>(1, depth));
-        Pack<kRows>(a.At(i, p).Transposed(), depth, panel, packed_a);
-        Panel(b.At(p, 0), panel, cols, depth, packed_a, packed_b, c + i * ldc, ldc, accumulate);
+        Panel(PackedA(a.At(i, p), panel, depth), b.At(p, 0), panel, cols, depth, packed_b,
+              c + i * ldc, ldc, accumulate);
       }
       accumulate = true;
       p += depth;
     } while (p < k_);
+  }
+
+  // Where a panel of a is ready for the tiles: sliver after sliver, `step` from one of k to the
+  // next.
+  struct Slivers {
+    const T* data;
+    int64_t sliver, step;
+  };
+
+  Slivers PackedA(View<const S> a, int64_t rows, int64_t depth) const {
+    if constexpr (std::is_same_v<S, T>) {
+      if (rows == 1) return {a.data, 0, a.col};
+    }
+    T* to = Scratch<T, 1>(RoundUp(rows, kRows) * std::max<int64_t>(1, depth));
+    Pack<kRows>(a.Transposed(), depth, rows, to);
+    return {to, kRows * depth, kRows};
   }
 
   const T* PackedB(int64_t item, View<const S> b, int64_t p, int64_t j0, int64_t depth,
@@ -144,7 +162,7 @@ class BlockedGemm {
     return to;
   }
 
-  void Panel(View<const S> b, int64_t rows, int64_t cols, int64_t depth, const T* packed_a,
+  void Panel(Slivers a, View<const S> b, int64_t rows, int64_t cols, int64_t depth,
              const T* packed_b, T* c, int64_t ldc, bool accumulate) const {
     for (int64_t j = 0; j < cols; j += kCols<T>) {
       const int64_t width = std::min<int64_t>(kCols<T>, cols - j);
@@ -154,8 +172,8 @@ class BlockedGemm {
         if (direct_b_ && width == kCols<T>) tile_b = b.data + j, ldb = b.row;
       }
       for (int64_t i = 0; i < rows; i += kRows) {
-        EdgeTile(std::min<int64_t>(kRows, rows - i), width, depth, packed_a + i * depth, tile_b,
-                 ldb, c + i * ldc + j, ldc, accumulate);
+        RunTile<T>({std::min<int64_t>(kRows, rows - i), width, depth, a.data + i / kRows * a.sliver,
+                    a.step, tile_b, ldb, c + i * ldc + j, ldc, accumulate});
       }
     }
   }

@@ -1,10 +1,12 @@
 #ifndef KERNELS_GEMM_TILE_H_
 #define KERNELS_GEMM_TILE_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <type_traits>
 
 #include "core/check.h"
 
@@ -76,101 +78,141 @@ T* Scratch(int64_t size) {
   return data.get();
 }
 
-// c[0:rows, 0:kCols] (+)= a b for a packed sliver of a (kRows to a column) and rows of b, `ldb`
-// apart.
-template <typename T, int rows>
-void Tile(int64_t k, const T* a, const T* b, int64_t ldb, T* c, int64_t ldc, bool accumulate) {
+// c[0:rows, 0:cols] = a b, or c += with `accumulate`, for as much of c as there is in registers.
+template <typename T>
+struct TileArgs {
+  int64_t rows, cols, k;
+  const T* a;
+  int64_t step;  // From one of k to the next; the rows are contiguous.
+  const T* b;
+  int64_t ldb;
+  T* c;
+  int64_t ldc;
+  bool accumulate;
+};
+
+template <typename T, int rows, int vectors>
+void Tile(const TileArgs<T>& t, T* c, int64_t ldc, bool accumulate) {
   using V = Vector<T>;
-  V sum[rows][kVectors] = {};
-  for (int64_t p = 0; p < k; ++p, a += kRows, b += ldb) {
-    V bp[kVectors];
+  V sum[rows][vectors] = {};
+  const T *a = t.a, *b = t.b;
+  const int64_t step = t.step, ldb = t.ldb;
+  for (int64_t p = t.k; p > 0; --p, a += step, b += ldb) {
+    V bp[vectors];
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) bp[v] = Load<V>(b + v * kLanes<T>);
+    for (int v = 0; v < vectors; ++v) bp[v] = Load<V>(b + v * kLanes<T>);
 #pragma GCC unroll 16
     for (int i = 0; i < rows; ++i) {
       const T ai = a[i];
 #pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) sum[i][v] += ai * bp[v];
+      for (int v = 0; v < vectors; ++v) sum[i][v] += ai * bp[v];
     }
   }
 #pragma GCC unroll 16
   for (int i = 0; i < rows; ++i) {
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) {
+    for (int v = 0; v < vectors; ++v) {
       T* to = c + i * ldc + v * kLanes<T>;
       Store(to, accumulate ? Load<V>(to) + sum[i][v] : sum[i][v]);
     }
   }
 }
 
-template <typename T>
-void TileOfRows(int64_t rows, int64_t k, const T* a, const T* b, int64_t ldb, T* c, int64_t ldc,
-                bool accumulate) {
-  if (rows == 1) return Tile<T, 1>(k, a, b, ldb, c, ldc, accumulate);
-  if (rows == 2) return Tile<T, 2>(k, a, b, ldb, c, ldc, accumulate);
-  if (rows <= 4) return Tile<T, 4>(k, a, b, ldb, c, ldc, accumulate);
-  if (rows <= 8) return Tile<T, (kRows < 8 ? kRows : 8)>(k, a, b, ldb, c, ldc, accumulate);
-  return Tile<T, kRows>(k, a, b, ldb, c, ldc, accumulate);
+// Rows that a tile of at least `rows` computes.
+constexpr int TileRows(int64_t rows) {
+  return rows <= 2 ? static_cast<int>(rows) : rows <= 4 ? 4 : rows <= 8 && kRows > 8 ? 8 : kRows;
 }
 
-// The same for a tile of which only `rows` and `cols` are within c.
+template <typename T, int vectors>
+void TileOfRows(const TileArgs<T>& t, T* c, int64_t ldc, bool accumulate) {
+  switch (TileRows(t.rows)) {
+    case 1: return Tile<T, 1, vectors>(t, c, ldc, accumulate);
+    case 2: return Tile<T, 2, vectors>(t, c, ldc, accumulate);
+    case 4: return Tile<T, 4, vectors>(t, c, ldc, accumulate);
+    case 8: return Tile<T, TileRows(8), vectors>(t, c, ldc, accumulate);
+    default: return Tile<T, kRows, vectors>(t, c, ldc, accumulate);
+  }
+}
+
+// Of any size up to kRows x kCols; by way of a whole one where it is not one.
 template <typename T>
-void EdgeTile(int64_t rows, int64_t cols, int64_t k, const T* a, const T* b, int64_t ldb, T* c,
-              int64_t ldc, bool accumulate) {
-  if (cols == kCols<T> && (rows <= 2 || rows == 4 || rows == 8 || rows == kRows)) {
-    return TileOfRows(rows, k, a, b, ldb, c, ldc, accumulate);
+void RunTile(const TileArgs<T>& t) {
+  const bool one_vector = t.cols <= kLanes<T>;
+  const auto run = [&](T* c, int64_t ldc, bool accumulate) {
+    if (one_vector) return TileOfRows<T, 1>(t, c, ldc, accumulate);
+    TileOfRows<T, kVectors>(t, c, ldc, accumulate);
+  };
+  if (t.cols == (one_vector ? kLanes<T> : kCols<T>)&&t.rows == TileRows(t.rows)) {
+    return run(t.c, t.ldc, t.accumulate);
   }
   alignas(kVectorBytes) T tile[kRows * kCols<T>];
-  TileOfRows(rows, k, a, b, ldb, tile, kCols<T>, false);
-  for (int64_t i = 0; i < rows; ++i) {
+  run(tile, kCols<T>, false);
+  for (int64_t i = 0; i < t.rows; ++i) {
     const T* from = tile + i * kCols<T>;
-    T* to = c + i * ldc;
-    for (int64_t j = 0; j < cols; ++j) to[j] = accumulate ? to[j] + from[j] : from[j];
+    T* to = t.c + i * t.ldc;
+    for (int64_t j = 0; j < t.cols; ++j) to[j] = t.accumulate ? to[j] + from[j] : from[j];
   }
+}
+
+// Lanes of a, then b, by number.
+template <int i, int j, int k, int l, typename T, typename V>
+V Shuffle(V a, V b) {
+#if __has_builtin(__builtin_shufflevector)
+  return __builtin_shufflevector(a, b, i, j, k, l);
+#else
+  using Index = std::conditional_t<sizeof(T) == 8, int64_t, int32_t>;
+  return __builtin_shuffle(a, b, typename VectorOf<Index, 4 * sizeof(T)>::type{i, j, k, l});
+#endif
 }
 
 // to[4, 4] with rows `ld` apart = the transpose of from[4, 4], rows `stride` apart.
 template <typename S, typename T>
 void Transpose4x4(const S* from, int64_t stride, T* to, int64_t ld) {
   using V = typename VectorOf<T, 4 * sizeof(T)>::type;
-  const auto row = [&](int i) {
+  V r[4];
+  for (int i = 0; i < 4; ++i) {
     const S* s = from + i * stride;
-    return V{static_cast<T>(s[0]), static_cast<T>(s[1]), static_cast<T>(s[2]),
-             static_cast<T>(s[3])};
-  };
-  const V r0 = row(0), r1 = row(1), r2 = row(2), r3 = row(3);
-  const V lo01 = __builtin_shufflevector(r0, r1, 0, 4, 1, 5),
-          hi01 = __builtin_shufflevector(r0, r1, 2, 6, 3, 7);
-  const V lo23 = __builtin_shufflevector(r2, r3, 0, 4, 1, 5),
-          hi23 = __builtin_shufflevector(r2, r3, 2, 6, 3, 7);
-  Store(to, __builtin_shufflevector(lo01, lo23, 0, 1, 4, 5));
-  Store(to + ld, __builtin_shufflevector(lo01, lo23, 2, 3, 6, 7));
-  Store(to + 2 * ld, __builtin_shufflevector(hi01, hi23, 0, 1, 4, 5));
-  Store(to + 3 * ld, __builtin_shufflevector(hi01, hi23, 2, 3, 6, 7));
+    if constexpr (std::is_same_v<S, T>) {
+      r[i] = Load<V>(s);
+    } else {
+      for (int j = 0; j < 4; ++j) r[i][j] = static_cast<T>(s[j]);
+    }
+  }
+  const V lo01 = Shuffle<0, 4, 1, 5, T>(r[0], r[1]), hi01 = Shuffle<2, 6, 3, 7, T>(r[0], r[1]);
+  const V lo23 = Shuffle<0, 4, 1, 5, T>(r[2], r[3]), hi23 = Shuffle<2, 6, 3, 7, T>(r[2], r[3]);
+  Store(to, Shuffle<0, 1, 4, 5, T>(lo01, lo23));
+  Store(to + ld, Shuffle<2, 3, 6, 7, T>(lo01, lo23));
+  Store(to + 2 * ld, Shuffle<0, 1, 4, 5, T>(hi01, hi23));
+  Store(to + 3 * ld, Shuffle<2, 3, 6, 7, T>(hi01, hi23));
 }
 
 // One sliver: to[p * width + j] = from(p, j) for p < k and j < cols, zeros for the other columns.
 template <int width, typename S, typename T>
 void PackSliver(View<const S> from, int64_t k, int64_t cols, T* to) {
-  if (from.col == 1 && cols == width) {
+  if (cols < width) {
+    for (int64_t p = 0; p < k; ++p) std::fill(to + p * width + cols, to + (p + 1) * width, T(0));
+  }
+  if (from.col == 1) {
     for (int64_t p = 0; p < k; ++p) {
-      for (int j = 0; j < width; ++j)
-        to[p * width + j] = static_cast<T>(from.data[p * from.row + j]);
+      const S* row = from.data + p * from.row;
+      if (cols == width) {
+        for (int j = 0; j < width; ++j) to[p * width + j] = static_cast<T>(row[j]);
+      } else {
+        for (int64_t j = 0; j < cols; ++j) to[p * width + j] = static_cast<T>(row[j]);
+      }
     }
     return;
   }
-  int64_t transposed = 0;
-  if (from.row == 1 && cols == width && width % 4 == 0) {
-    transposed = k / 4 * 4;
-    for (int64_t p = 0; p < transposed; p += 4) {
-      for (int j = 0; j < width; j += 4) {
-        Transpose4x4(from.At(p, j).data, from.col, to + p * width + j, width);
-      }
+  // Along k in fours, then what is left of the columns and of k.
+  const int64_t fours = from.row == 1 ? cols / 4 * 4 : 0, depth = k / 4 * 4;
+  for (int64_t p = 0; p < depth; p += 4) {
+    for (int64_t j = 0; j < fours; j += 4) {
+      Transpose4x4(from.At(p, j).data, from.col, to + p * width + j, width);
     }
   }
-  for (int64_t p = transposed; p < k; ++p) {
-    for (int64_t j = 0; j < width; ++j) {
-      to[p * width + j] = j < cols ? static_cast<T>(*from.At(p, j).data) : T(0);
+  for (int64_t j = 0; j < cols; ++j) {
+    for (int64_t p = j < fours ? depth : 0; p < k; ++p) {
+      to[p * width + j] = static_cast<T>(*from.At(p, j).data);
     }
   }
 }
@@ -179,7 +221,7 @@ void PackSliver(View<const S> from, int64_t k, int64_t cols, T* to) {
 template <int width, typename S, typename T>
 void Pack(View<const S> from, int64_t k, int64_t cols, T* to) {
   for (int64_t j = 0; j < cols; j += width, to += k * width) {
-    PackSliver<width>(from.At(0, j), k, cols - j < width ? cols - j : width, to);
+    PackSliver<width>(from.At(0, j), k, std::min<int64_t>(width, cols - j), to);
   }
 }
 
