@@ -1,0 +1,130 @@
+#include "train/config.h"
+
+#include <filesystem>
+#include <map>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "google/protobuf/text_format.h"
+#include "train/file.h"
+#include "train/override.h"
+#include "train/proto_text.h"
+
+namespace palimpsest {
+namespace {
+
+constexpr int kMaxBases = 8;
+
+absl::StatusOr<TrainConfig> LoadWithBases(const std::string& path, int depth) {
+  if (depth > kMaxBases)
+    return absl::InvalidArgumentError(absl::StrCat(path, ": bases nest more than ", kMaxBases,
+                                                   " deep; is one the base of itself?"));
+  absl::StatusOr<std::string> text = ReadFileToString(path);
+  if (!text.ok()) return text.status();
+  absl::StatusOr<TrainConfig> config = ParseConfigText(*text, path);
+  if (!config.ok() || !config->has_base()) return config;
+  const std::string base_path =
+      JoinPath(std::filesystem::path(path).parent_path().string(), config->base());
+  absl::StatusOr<TrainConfig> base = LoadWithBases(base_path, depth + 1);
+  if (!base.ok())
+    return absl::Status(base.status().code(), absl::StrCat(std::string(base.status().message()),
+                                                           " (base of ", path, ")"));
+  config->clear_base();
+  base->MergeFrom(*config);
+  return base;
+}
+
+// What may differ between the two halves of a run.
+bool FreeToChange(const std::string& path) {
+  static const std::set<std::string> kFree = {
+      "steps", "eval_every", "eval_batches",    "log_every", "checkpoint_every",
+      "keep",  "threads",    "memory_limit_mb", "run_dir",   "stop_accuracy"};
+  return kFree.contains(path);
+}
+
+std::string ValueOr(const std::map<std::string, std::string>& values, const std::string& path) {
+  const auto it = values.find(path);
+  return it == values.end() ? "unset" : it->second;
+}
+
+}  // namespace
+
+absl::StatusOr<TrainConfig> LoadConfig(const std::string& path,
+                                       const std::vector<std::string>& overrides) {
+  absl::StatusOr<TrainConfig> config = LoadWithBases(path, 0);
+  if (!config.ok()) return config;
+  for (const std::string& override_text : overrides) {
+    if (absl::Status s = ApplyOverride(override_text, &*config); !s.ok()) return s;
+  }
+  MakeDefaultsExplicit(&*config);
+  return config;
+}
+
+absl::Status ValidateConfig(const TrainConfig& config) {
+  const auto at_least = [](const char* name, int64_t value, int64_t least) {
+    if (value >= least) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        absl::StrCat(name, " is ", value, ", must be at least ", least));
+  };
+  absl::Status status;
+  status.Update(at_least("steps", config.steps(), 0));
+  status.Update(at_least("batch", config.batch(), 1));
+  status.Update(at_least("length", config.length(), 1));
+  status.Update(at_least("grad_accumulation", config.grad_accumulation(), 1));
+  status.Update(at_least("eval_every", config.eval_every(), 0));
+  status.Update(at_least("eval_batches", config.eval_batches(), 1));
+  status.Update(at_least("log_every", config.log_every(), 1));
+  status.Update(at_least("checkpoint_every", config.checkpoint_every(), 0));
+  status.Update(at_least("keep", config.keep(), 2));
+  status.Update(at_least("threads", config.threads(), 0));
+  status.Update(at_least("memory_limit_mb", config.memory_limit_mb(), 0));
+  if (!status.ok()) return status;
+  if (config.batch() % config.grad_accumulation() != 0)
+    return absl::InvalidArgumentError(absl::StrCat("batch ", config.batch(), " cannot be cut into ",
+                                                   config.grad_accumulation(),
+                                                   " equal parts (grad_accumulation)"));
+  if (config.run_dir().empty()) return absl::InvalidArgumentError("run_dir is empty");
+  return ConfigDType(config).status();
+}
+
+std::string ConfigText(const TrainConfig& config) {
+  std::string text;
+  google::protobuf::TextFormat::PrintToString(config, &text);
+  return text;
+}
+
+absl::StatusOr<TrainConfig> ParseConfigText(const std::string& text, const std::string& file) {
+  TrainConfig config;
+  if (absl::Status s = ParseTextProto(text, file, &config); !s.ok()) return s;
+  return config;
+}
+
+absl::Status CheckSameRun(const TrainConfig& before, const TrainConfig& after) {
+  const std::map<std::string, std::string> old_values = FlattenProto(before),
+                                           new_values = FlattenProto(after);
+  std::set<std::string> paths;
+  for (const auto& [path, value] : old_values) paths.insert(path);
+  for (const auto& [path, value] : new_values) paths.insert(path);
+  std::vector<std::string> differences;
+  for (const std::string& path : paths) {
+    const std::string a = ValueOr(old_values, path), b = ValueOr(new_values, path);
+    if (a != b && !FreeToChange(path))
+      differences.push_back(absl::StrCat(path, " (", a, " -> ", b, ")"));
+  }
+  if (differences.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("the run was started with another config: ", absl::StrJoin(differences, ", "),
+                   "; resume it with its own, or start a new run with another run_dir"));
+}
+
+absl::StatusOr<DType> ConfigDType(const TrainConfig& config) {
+  static const std::map<std::string, DType> kTypes = {
+      {"bf16", DType::kBf16}, {"f32", DType::kF32}, {"f64", DType::kF64}};
+  const auto it = kTypes.find(config.dtype());
+  if (it != kTypes.end()) return it->second;
+  return absl::InvalidArgumentError(
+      absl::StrCat("dtype has no value ", NameAndKnown(config.dtype(), {"bf16", "f32", "f64"})));
+}
+
+}  // namespace palimpsest

@@ -1,0 +1,34 @@
+#ifndef TRAIN_CONFIG_H_
+#define TRAIN_CONFIG_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "core/dtype.h"
+#include "train/config.pb.h"
+
+namespace palimpsest {
+
+// The config of `path`, on top of its base and under `overrides` ("a.b=value"), with every default
+// spelled out. A relative path in it is relative to the working directory, but for `base`.
+absl::StatusOr<TrainConfig> LoadConfig(const std::string& path,
+                                       const std::vector<std::string>& overrides);
+
+// The numbers of the run itself; model, data and optimizer check their own.
+absl::Status ValidateConfig(const TrainConfig& config);
+
+std::string ConfigText(const TrainConfig& config);
+absl::StatusOr<TrainConfig> ParseConfigText(const std::string& text, const std::string& file);
+
+// OK if a run of `before` can go on as `after`: they differ at most in what bears on no step's
+// result (steps, threads, run_dir, how often things are logged, evaluated and saved, ...). Else
+// InvalidArgument with one line that names the fields that differ, and both values.
+absl::Status CheckSameRun(const TrainConfig& before, const TrainConfig& after);
+
+absl::StatusOr<DType> ConfigDType(const TrainConfig& config);
+
+}  // namespace palimpsest
+
+#endif  // TRAIN_CONFIG_H_

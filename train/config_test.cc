@@ -1,0 +1,84 @@
+#include "train/config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <string>
+
+namespace palimpsest {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+std::string Write(const std::string& name, const std::string& text) {
+  const std::string path = testing::TempDir() + "/config_" + name;
+  std::ofstream(path) << text;
+  return path;
+}
+
+std::string Message(const absl::Status& status) { return std::string(status.message()); }
+
+TEST(LoadConfig, OverridesWinOverTheFileOverItsBase) {
+  Write("base", "steps: 10 batch: 4 model { width: 32 }");
+  const std::string path = Write("top", "base: 'config_base' steps: 20 model { layers: 2 }");
+  const auto config = LoadConfig(path, {"batch=8"});
+  ASSERT_TRUE(config.ok()) << Message(config.status());
+  EXPECT_EQ(config->steps(), 20);
+  EXPECT_EQ(config->batch(), 8);
+  EXPECT_EQ(config->model().width(), 32);
+  EXPECT_EQ(config->model().layers(), 2);
+  EXPECT_FALSE(config->has_base());
+}
+
+TEST(LoadConfig, TheResolvedTextGivesTheSameConfig) {
+  const auto config = LoadConfig(Write("some", "steps: 10 model { block { memory {} } }"), {});
+  ASSERT_TRUE(config.ok());
+  const std::string text = ConfigText(*config);
+  EXPECT_THAT(text, HasSubstr("checkpoint_every: 500"));
+  const auto again = ParseConfigText(text, "again");
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ(ConfigText(*again), text);
+}
+
+TEST(LoadConfig, ErrorsSayWhere) {
+  EXPECT_THAT(Message(LoadConfig("/nowhere/x", {}).status()), HasSubstr("cannot open /nowhere/x"));
+  const std::string missing = Write("missing", "base: 'none'");
+  EXPECT_THAT(Message(LoadConfig(missing, {}).status()),
+              AllOf(HasSubstr("/none: No such file"), HasSubstr(missing)));
+  const std::string loop = Write("loop", "base: 'config_loop'");
+  EXPECT_THAT(Message(LoadConfig(loop, {}).status()), HasSubstr("base of itself"));
+}
+
+TEST(ValidateConfig, NamesTheValue) {
+  TrainConfig config;
+  EXPECT_TRUE(ValidateConfig(config).ok());
+  config.set_batch(0);
+  EXPECT_THAT(Message(ValidateConfig(config)), HasSubstr("batch is 0"));
+  config.set_batch(6);
+  config.set_grad_accumulation(4);
+  EXPECT_THAT(Message(ValidateConfig(config)), HasSubstr("cannot be cut into 4"));
+  config.set_grad_accumulation(3);
+  config.set_dtype("f23");
+  EXPECT_THAT(Message(ValidateConfig(config)), HasSubstr("did you mean 'f32'?"));
+}
+
+TEST(CheckSameRun, NamesWhatBearsOnResults) {
+  TrainConfig before;
+  TrainConfig after = before;
+  after.set_steps(5);
+  after.set_run_dir("elsewhere");
+  after.set_threads(1);
+  EXPECT_TRUE(CheckSameRun(before, after).ok());
+  before.mutable_model()->set_width(64);
+  after.mutable_model()->set_width(32);
+  after.set_seed(3);
+  EXPECT_THAT(Message(CheckSameRun(before, after)),
+              AllOf(HasSubstr("model.width (64 -> 32)"), HasSubstr("seed (unset -> 3)"),
+                    Not(HasSubstr("steps")), Not(HasSubstr("\n"))));
+}
+
+}  // namespace
+}  // namespace palimpsest

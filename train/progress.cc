@@ -1,0 +1,109 @@
+#include "train/progress.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <string_view>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace palimpsest {
+namespace {
+
+constexpr auto kRedrawInterval = std::chrono::milliseconds(100);
+constexpr int kUsualWidth = 80;
+
+bool IsTerminal(FILE* out) {
+  const char* term = std::getenv("TERM");
+  return isatty(fileno(out)) && term != nullptr && std::string_view(term) != "dumb";
+}
+
+bool WantsColor() {
+  const char* no_color = std::getenv("NO_COLOR");
+  return no_color == nullptr || *no_color == '\0';
+}
+
+}  // namespace
+
+std::string FormatCount(double count) {
+  static constexpr const char* kUnits[] = {"", "k", "M", "G", "T"};
+  size_t unit = 0;
+  // What %.1f would round to 1000.0 is one of the next unit.
+  while (count >= (unit == 0 ? 1000 : 999.95) && unit + 1 < std::size(kUnits))
+    count /= 1000, ++unit;
+  if (unit == 0) return absl::StrFormat("%.0f", count);
+  return absl::StrFormat("%.1f%s", count, kUnits[unit]);
+}
+
+std::string FormatBytes(int64_t bytes) {
+  if (bytes < 1000) return absl::StrCat(bytes, " B");
+  if (bytes < 1000000) return absl::StrFormat("%.1f kB", bytes / 1e3);
+  if (bytes < 1000000000) return absl::StrFormat("%.0f MB", bytes / 1e6);
+  return absl::StrFormat("%.1f GB", bytes / 1e9);
+}
+
+std::string FormatDuration(double seconds) {
+  if (!std::isfinite(seconds) || seconds > 1e9) return "-";
+  const int64_t s = std::llround(std::max(0.0, seconds));
+  if (s < 3600) return absl::StrFormat("%d:%02d", s / 60, s % 60);
+  return absl::StrFormat("%d:%02d:%02d", s / 3600, s / 60 % 60, s % 60);
+}
+
+std::string FitFields(const std::vector<std::string>& fields, int width) {
+  std::string line;
+  for (const std::string& field : fields) {
+    const size_t length = line.size() + field.size() + (line.empty() ? 0 : 2);
+    if (length > static_cast<size_t>(width)) break;
+    absl::StrAppend(&line, line.empty() ? "" : "  ", field);
+  }
+  return line;
+}
+
+Progress::Progress(FILE* out) : out_(out), live_(IsTerminal(out)), color_(live_ && WantsColor()) {}
+
+// A line as wide as the terminal would wrap the cursor: one column stays free.
+int Progress::Width() const {
+  winsize size = {};
+  const bool known = ioctl(fileno(out_), TIOCGWINSZ, &size) == 0 && size.ws_col > 1;
+  return (known ? size.ws_col : kUsualWidth) - 1;
+}
+
+void Progress::Show(const std::vector<std::string>& fields) {
+  if (!live_) return;
+  const auto now = std::chrono::steady_clock::now();
+  if (shown_ && now - last_ < kRedrawInterval) return;
+  last_ = now;
+  shown_ = true;
+  std::fprintf(out_, "\r%s\x1b[K", FitFields(fields, Width()).c_str());
+  std::fflush(out_);
+}
+
+void Progress::PrintFields(const std::vector<std::string>& fields) {
+  Print(live_ ? FitFields(fields, Width()) : FitFields(fields, 1 << 20));
+}
+
+void Progress::Print(const std::string& line) {
+  Erase();
+  std::fprintf(out_, "%s\n", line.c_str());
+  std::fflush(out_);
+}
+
+void Progress::Erase() {
+  if (shown_) std::fputs("\r\x1b[K", out_);
+  shown_ = false;
+}
+
+void Progress::Clear() {
+  Erase();
+  std::fflush(out_);
+}
+
+std::string Progress::Bold(const std::string& text) const {
+  return color_ ? absl::StrCat("\x1b[1m", text, "\x1b[0m") : text;
+}
+
+}  // namespace palimpsest

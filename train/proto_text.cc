@@ -1,0 +1,191 @@
+#include "train/proto_text.h"
+
+#include <algorithm>
+#include <memory>
+#include <set>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "google/protobuf/descriptor.h"
+#include "google/protobuf/io/tokenizer.h"
+#include "google/protobuf/text_format.h"
+
+namespace palimpsest {
+namespace {
+
+using google::protobuf::Descriptor;
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using google::protobuf::Reflection;
+using google::protobuf::TextFormat;
+
+// Insertions, deletions, changes and swaps of neighbours.
+int EditDistance(const std::string& a, const std::string& b) {
+  std::vector<std::vector<int>> d(a.size() + 1, std::vector<int>(b.size() + 1));
+  for (size_t i = 0; i <= a.size(); ++i) {
+    for (size_t j = 0; j <= b.size(); ++j) {
+      if (i == 0 || j == 0) {
+        d[i][j] = static_cast<int>(i + j);
+        continue;
+      }
+      d[i][j] =
+          std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (a[i - 1] != b[j - 1])});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
+    }
+  }
+  return d[a.size()][b.size()];
+}
+
+// The values of the enum that some field of this name has, in `type` or below it.
+std::vector<std::string> EnumValues(const Descriptor& type, const std::string& field,
+                                    std::set<const Descriptor*>* seen) {
+  if (!seen->insert(&type).second) return {};
+  for (int i = 0; i < type.field_count(); ++i) {
+    const FieldDescriptor& f = *type.field(i);
+    std::vector<std::string> values;
+    if (f.name() == field && f.enum_type() != nullptr) {
+      for (int j = 0; j < f.enum_type()->value_count(); ++j)
+        values.push_back(f.enum_type()->value(j)->name());
+    } else if (f.message_type() != nullptr) {
+      values = EnumValues(*f.message_type(), field, seen);
+    }
+    if (!values.empty()) return values;
+  }
+  return {};
+}
+
+// The parser says what it met; we add what there is.
+std::string Explain(const std::string& message, const Descriptor& root) {
+  const std::vector<std::string> words = absl::StrSplit(message, '"');
+  if (words.size() == 5 && absl::StartsWith(words[2], " has no field named")) {
+    const Descriptor* type = root.file()->pool()->FindMessageTypeByName(words[1]);
+    if (type != nullptr)
+      return absl::StrCat(type->name(), " has no field ",
+                          NameAndKnown(words[3], FieldNames(*type)));
+  }
+  if (words.size() == 5 && absl::StartsWith(words[0], "Unknown enumeration value")) {
+    std::set<const Descriptor*> seen;
+    return absl::StrCat(words[3], " has no value ",
+                        NameAndKnown(words[1], EnumValues(root, words[3], &seen)));
+  }
+  return message;
+}
+
+class FirstError : public google::protobuf::io::ErrorCollector {
+ public:
+  explicit FirstError(const Descriptor& root) : root_(root) {}
+  // Lines and columns count from 0.
+  void AddError(int line, int column, const std::string& message) override {
+    if (!error_.empty()) return;
+    error_ = absl::StrCat(":", line + 1, ":", column + 1, ": ", Explain(message, root_));
+  }
+  const std::string& error() const { return error_; }
+
+ private:
+  const Descriptor& root_;
+  std::string error_;
+};
+
+std::string ScalarText(const Message& message, const FieldDescriptor& field, int index) {
+  std::string text;
+  TextFormat::PrintFieldValueToString(message, &field, index, &text);
+  return text;
+}
+
+void Flatten(const Message& message, const std::string& prefix,
+             std::map<std::string, std::string>* out) {
+  const Reflection& reflection = *message.GetReflection();
+  std::vector<const FieldDescriptor*> fields;
+  reflection.ListFields(message, &fields);
+  for (const FieldDescriptor* f : fields) {
+    const std::string name = absl::StrCat(prefix, f->name());
+    const int size = f->is_repeated() ? reflection.FieldSize(message, f) : 1;
+    for (int i = 0; i < size; ++i) {
+      std::string path = f->is_repeated() ? absl::StrCat(name, ".", i) : name;
+      if (f->message_type() == nullptr) {
+        (*out)[path] = ScalarText(message, *f, f->is_repeated() ? i : -1);
+        continue;
+      }
+      const Message& child = f->is_repeated() ? reflection.GetRepeatedMessage(message, f, i)
+                                              : reflection.GetMessage(message, f);
+      if (f->is_map()) {
+        const Descriptor& entry = *child.GetDescriptor();
+        path = absl::StrCat(name, ".",
+                            child.GetReflection()->GetString(child, entry.FindFieldByName("key")));
+        (*out)[path] = ScalarText(child, *entry.FindFieldByName("value"), -1);
+        continue;
+      }
+      Flatten(child, path + ".", out);
+    }
+  }
+}
+
+// A message inside one of its own kind (`around` it) overrides that one: there, unset does not mean
+// default.
+void SpellOutDefaults(Message* message, std::set<const Descriptor*>* around) {
+  const Reflection& reflection = *message->GetReflection();
+  const Descriptor& type = *message->GetDescriptor();
+  if (!around->insert(&type).second) return;
+  for (int i = 0; i < type.field_count(); ++i) {
+    const FieldDescriptor& f = *type.field(i);
+    if (f.is_map()) continue;
+    if (f.message_type() != nullptr && f.is_repeated()) {
+      for (int j = 0; j < reflection.FieldSize(*message, &f); ++j)
+        SpellOutDefaults(reflection.MutableRepeatedMessage(message, &f, j), around);
+    } else if (f.message_type() != nullptr) {
+      if (reflection.HasField(*message, &f))
+        SpellOutDefaults(reflection.MutableMessage(message, &f), around);
+    } else if (f.has_default_value() && f.containing_oneof() == nullptr &&
+               !reflection.HasField(*message, &f)) {
+      const std::unique_ptr<Message> defaults(message->New());
+      TextFormat::Parser().ParseFieldValueFromString(ScalarText(*defaults, f, -1), &f, message);
+    }
+  }
+  around->erase(&type);
+}
+
+}  // namespace
+
+std::vector<std::string> FieldNames(const Descriptor& type) {
+  std::vector<std::string> names;
+  for (int i = 0; i < type.field_count(); ++i) names.push_back(type.field(i)->name());
+  return names;
+}
+
+std::string NameAndKnown(const std::string& name, const std::vector<std::string>& known) {
+  std::string text = absl::StrCat("'", name, "'");
+  const auto closest = std::min_element(
+      known.begin(), known.end(),
+      [&](const auto& a, const auto& b) { return EditDistance(name, a) < EditDistance(name, b); });
+  if (closest != known.end() &&
+      EditDistance(name, *closest) <= 1 + static_cast<int>(name.size()) / 4)
+    absl::StrAppend(&text, "; did you mean '", *closest, "'?");
+  else
+    absl::StrAppend(&text, ".");
+  absl::StrAppend(&text, " Known: ", absl::StrJoin(known, ", "));
+  return text;
+}
+
+absl::Status ParseTextProto(const std::string& text, const std::string& file, Message* message) {
+  FirstError errors(*message->GetDescriptor());
+  TextFormat::Parser parser;
+  parser.RecordErrorsTo(&errors);
+  if (parser.MergeFromString(text, message)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(file, errors.error()));
+}
+
+void MakeDefaultsExplicit(Message* message) {
+  std::set<const Descriptor*> around;
+  SpellOutDefaults(message, &around);
+}
+
+std::map<std::string, std::string> FlattenProto(const Message& message) {
+  std::map<std::string, std::string> out;
+  Flatten(message, "", &out);
+  return out;
+}
+
+}  // namespace palimpsest

@@ -1,0 +1,51 @@
+#ifndef TRAIN_RUN_DIR_H_
+#define TRAIN_RUN_DIR_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "nlohmann/json.hpp"
+
+namespace palimpsest {
+
+// What is left of a run:
+//   config.textproto   the resolved config
+//   version            of the program
+//   metrics.jsonl      one object a line, each with a "step"
+//   checkpoints/       see checkpoint.h
+class RunDir {
+ public:
+  // Makes `path`, and locks it against other processes. Unless `resume`, it must not hold a run:
+  // AlreadyExists says what to do.
+  static absl::StatusOr<std::unique_ptr<RunDir>> Open(const std::string& path, bool resume);
+  ~RunDir();
+  RunDir(const RunDir&) = delete;
+  RunDir& operator=(const RunDir&) = delete;
+
+  absl::Status WriteConfig(const std::string& config, const std::string& version);
+  // Removes the lines of steps after `step`, which are about to be made again, and opens the file.
+  absl::Status OpenMetrics(int64_t step);
+  // A line is written whole or not at all.
+  absl::Status AppendMetrics(const nlohmann::ordered_json& metrics);
+
+  const std::string& path() const { return path_; }
+  std::string checkpoints() const;
+
+ private:
+  RunDir(std::string path, int lock) : path_(std::move(path)), lock_(lock) {}
+
+  const std::string path_;
+  int lock_ = -1, metrics_ = -1;
+};
+
+std::string RunConfigPath(const std::string& run);
+std::string RunCheckpoints(const std::string& run);
+// There are checkpoint files, valid or not.
+bool HasCheckpoints(const std::string& run);
+
+}  // namespace palimpsest
+
+#endif  // TRAIN_RUN_DIR_H_
