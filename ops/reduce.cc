@@ -41,11 +41,12 @@ Tensor Sum(const Tensor& x, const std::vector<int>& axes, bool keep) {
 Tensor Mean(const Tensor& x, const std::vector<int>& axes, bool keep) {
   const OpScope scope("mean");
   const Reduction r(x, axes, keep);
-  const double scale = static_cast<double>(NumElements(r.kept)) / static_cast<double>(x.size());
-  return Record(RunReduce(ReduceOp::kSum, x, r.reduced, scale).WithShape(r.result),
-                {{x, [shape = x.shape(), kept = r.kept, scale](const Tensor& dy) {
-                    return BroadcastTo(Mul(Reshape(dy, kept), scale), shape);
-                  }}});
+  const double results = static_cast<double>(NumElements(r.kept));
+  const double scale = results / static_cast<double>(x.size());
+  return Record(
+      RunReduce(ReduceOp::kSum, x, r.reduced, scale).WithShape(r.result),
+      {{x, [shape = x.shape(), kept = r.kept, scale = x.size() == 0 ? 0.0 : scale](
+               const Tensor& dy) { return BroadcastTo(Mul(Reshape(dy, kept), scale), shape); }}});
 }
 
 Tensor Max(const Tensor& x, const std::vector<int>& axes, bool keep) {
@@ -62,6 +63,8 @@ Tensor Max(const Tensor& x, const std::vector<int>& axes, bool keep) {
 
 Tensor LogSumExp(const Tensor& x, const std::vector<int>& axes, bool keep) {
   const OpScope scope("log_sum_exp");
+  if (x.dtype() == DType::kBf16)
+    return Cast(LogSumExp(Cast(x, DType::kF32), axes, keep), x.dtype());
   const Reduction r(x, axes, keep);
   const Tensor y = RunLogSumExp(x, r.reduced).WithShape(r.result);
   return Record(y, {{x, [x, y, r](const Tensor& dy) {
@@ -74,6 +77,7 @@ Tensor LogSumExp(const Tensor& x, const std::vector<int>& axes, bool keep) {
 
 Tensor Norm(const Tensor& x, const std::vector<int>& axes, bool keep) {
   const OpScope scope("norm");
+  if (x.dtype() == DType::kBf16) return Cast(Norm(Cast(x, DType::kF32), axes, keep), x.dtype());
   const Reduction r(x, axes, keep);
   const Tensor y = Sqrt(RunReduce(ReduceOp::kSumSquares, x, r.reduced)).WithShape(r.result);
   return Record(y, {{x, [x, y, r](const Tensor& dy) {

@@ -89,18 +89,15 @@ Tensor RunReduce(ReduceOp op, const Tensor& x, const std::vector<bool>& reduced,
 }
 
 Tensor RunLogSumExp(const Tensor& x, const std::vector<bool>& reduced) {
-  const DType dtype = x.dtype() == DType::kBf16 ? DType::kF32 : x.dtype();
-  const double finite =
-      dtype == DType::kF64 ? std::numeric_limits<double>::max() : std::numeric_limits<float>::max();
-  const Tensor y = ReduceEach(
-      RunCast(x, dtype), reduced, [&](const Tensor& x, int64_t outer, int64_t n, int64_t inner) {
-        // A finite shift: infinities come out as themselves.
-        const Tensor max = Reduce(ReduceOp::kMax, x, outer, n, inner, 1.0);
-        const Tensor shift = RunUnary(UnaryOp::kClamp, max, -finite, finite);
-        const Tensor sum = Reduce(ReduceOp::kSumExp, x, outer, n, inner, 1.0, shift);
-        return RunBinary(BinaryOp::kAdd, RunUnary(UnaryOp::kLog, sum), shift);
-      });
-  return RunCast(y, x.dtype());
+  const double finite = x.dtype() == DType::kF64 ? std::numeric_limits<double>::max()
+                                                 : std::numeric_limits<float>::max();
+  return ReduceEach(x, reduced, [&](const Tensor& x, int64_t outer, int64_t n, int64_t inner) {
+    // A finite shift: infinities come out as themselves.
+    const Tensor max = Reduce(ReduceOp::kMax, x, outer, n, inner, 1.0);
+    const Tensor shift = RunUnary(UnaryOp::kClamp, max, -finite, finite);
+    const Tensor sum = Reduce(ReduceOp::kSumExp, x, outer, n, inner, 1.0, shift);
+    return RunBinary(BinaryOp::kAdd, RunUnary(UnaryOp::kLog, sum), shift);
+  });
 }
 
 }  // namespace palimpsest

@@ -52,6 +52,9 @@ Tensor CumSum(const Tensor& x, int axis, bool reverse) {
 
 Tensor LogCumSumExp(const Tensor& x, int axis, bool reverse) {
   const OpScope scope("log_cum_sum_exp");
+  // The gradient needs the result's digits.
+  if (x.dtype() == DType::kBf16)
+    return Cast(LogCumSumExp(Cast(x, DType::kF32), axis, reverse), x.dtype());
   axis = NormalizeAxis(axis, x.rank());
   const Tensor y = RunScan(ScanOp::kLogSumExp, x, axis, reverse);
   if (x.size() == 0) return y;

@@ -53,7 +53,7 @@ void ExpectShapeError(const std::string& op, const std::vector<Shape>& shapes,
                       absl::FunctionRef<void()> f);
 
 // The conformance suite. A file of rows is a test of its own:
-//   PALIMPSEST_OP_ROWS(Norm, {{"rms_norm", ...}, ...})
+//   PALIMPSEST_OP_ROWS(Norm, std::vector<OpRow>{{"rms_norm", ...}, ...});
 class OpSuite : public testing::TestWithParam<OpRow> {};
 
 inline void PrintTo(const OpRow& row, std::ostream* os) { *os << row.name; }
