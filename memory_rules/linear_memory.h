@@ -1,0 +1,27 @@
+#ifndef MEMORY_RULES_LINEAR_MEMORY_H_
+#define MEMORY_RULES_LINEAR_MEMORY_H_
+
+#include "memory_rules/linear_recurrence.h"
+#include "memory_rules/rule.h"
+
+namespace palimpsest {
+
+// A rule whose state is one matrix [value, key] with an update linear in it. It states `Step` and,
+// once more, the coefficients; the chunkwise form, fused or composed, and its gradients follow.
+class LinearMemory : public MemoryRule {
+ public:
+  // The coefficients for all tokens. Where nothing depends on the anchor, `rows` may also come in
+  // the public layout, [batch, time, heads, dim]: a rule is elementwise in everything but the last
+  // axis.
+  virtual LinearUpdate Update(const Rows& rows, const State& anchor) const = 0;
+
+  State Init(const MemoryDims& dims, DType dtype, const RandomStream& stream) const override;
+  Tensor Read(const State& state, const Tensor& q) const override;
+  ScanResult Chunk(const Rows& chunk, const State& state, const State& anchor) const override;
+  ScanResult Chunks(const Sequence& seq, State state, State anchor, int64_t chunk,
+                    int64_t phase) const override;
+};
+
+}  // namespace palimpsest
+
+#endif  // MEMORY_RULES_LINEAR_MEMORY_H_

@@ -1,0 +1,184 @@
+#include "memory_rules/linear_scan.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/op_scope.h"
+#include "core/tape.h"
+#include "kernels/linear_chunk.h"
+#include "memory_rules/rows.h"
+#include "ops/elementwise.h"
+#include "ops/layout.h"
+
+namespace palimpsest {
+namespace {
+
+bool Same(const Tensor& a, const Tensor& b) { return a && b && a.id() == b.id(); }
+
+// The operands of the kernel. A tape wants each tensor once, though it may be several of them.
+class Operands {
+ public:
+  Operands(const LinearUpdate& u, const Tensor& q, const Tensor& state)
+      : all_{q,          u.key,         u.write.rows, state, u.erase.rows,
+             u.log_keep, u.erase.scale, u.write.scale} {
+    for (const Tensor& x : all_) {
+      const auto same = [&](const Tensor& other) { return Same(other, x); };
+      place_.push_back(std::find_if(distinct_.begin(), distinct_.end(), same) - distinct_.begin());
+      if (x && place_.back() == static_cast<int64_t>(distinct_.size())) distinct_.push_back(x);
+    }
+  }
+
+  const Tensors& Distinct() const { return distinct_; }
+  Operands With(const Tensors& distinct) const {
+    Operands other = *this;
+    other.distinct_ = distinct;
+    for (size_t i = 0; i < all_.size(); ++i) {
+      if (all_[i]) other.all_[i] = distinct[place_[i]];
+    }
+    return other;
+  }
+
+  const Tensor& q() const { return all_[kQ]; }
+  const Tensor& state() const { return all_[kState]; }
+  LinearUpdate Update() const {
+    return {.log_keep = all_[kLogKeep],
+            .erase = {all_[kErase], all_[kEraseScale]},
+            .along = all_[kErase] ? all_[kKey] : Tensor(),
+            .write = {all_[kValue], all_[kWriteScale]},
+            .key = all_[kKey]};
+  }
+
+  LinearChunkArgs Args(int64_t chunk) const {
+    const Tensor &key = all_[kKey], &v = all_[kValue];
+    const auto raw = [this](int i) { return all_[i] ? all_[i].raw() : nullptr; };
+    return {.dtype = v.dtype(),
+            .batch = v.dim(0),
+            .time = v.dim(1),
+            .heads = v.dim(2),
+            .key = key.dim(3),
+            .value = v.dim(3),
+            .chunk = chunk,
+            .q = raw(kQ),
+            .k = raw(kKey),
+            .v = raw(kValue),
+            .e = raw(kErase),
+            .log_keep = raw(kLogKeep),
+            .erase_scale = raw(kEraseScale),
+            .write_scale = raw(kWriteScale),
+            .state = raw(kState)};
+  }
+
+  // The gradients of the distinct tensors.
+  Tensors Vjp(int64_t chunk, const Tensor& saved, const Tensor& dy,
+              const Tensor& dlast_state) const {
+    const OpScope scope("linear_scan_vjp");
+    Tensors made(kCount);
+    for (int i = 0; i < kCount; ++i) {
+      const bool summed_by_kernel = i == kErase && place_[kErase] == place_[kKey];
+      if (all_[i] && !summed_by_kernel)
+        made[i] = Tensor::Empty(all_[i].shape(), all_[i].dtype(), q().device());
+    }
+    const auto to = [&](int i) { return made[i] ? made[i].mutable_raw() : nullptr; };
+    linear_chunk_vjp(q().device(), Args(chunk),
+                     {.saved = saved.raw(),
+                      .dy = dy ? dy.raw() : nullptr,
+                      .dlast_state = dlast_state ? dlast_state.raw() : nullptr,
+                      .dq = to(kQ),
+                      .dk = to(kKey),
+                      .dv = to(kValue),
+                      .dstate = to(kState),
+                      .de = to(kErase),
+                      .dlog_keep = to(kLogKeep),
+                      .derase_scale = to(kEraseScale),
+                      .dwrite_scale = to(kWriteScale)});
+    Tensors gradients(distinct_.size());
+    for (int i = 0; i < kCount; ++i) {
+      if (!made[i]) continue;
+      Tensor& sum = gradients[place_[i]];
+      sum = sum ? Add(sum, made[i]) : made[i];
+    }
+    return gradients;
+  }
+
+ private:
+  enum { kQ, kKey, kValue, kState, kErase, kLogKeep, kEraseScale, kWriteScale, kCount };
+  Tensors all_, distinct_;
+  std::vector<int64_t> place_;  // In distinct_.
+};
+
+void CheckShapes(const LinearUpdate& u, const Tensor& q, const Tensor& state) {
+  const Tensor& v = u.write.rows;
+  const Shape gate(v.shape().begin(), v.shape().end() - 1);
+  const auto fits = [&](const Tensor& x, const Shape& shape) {
+    return !x || (x.shape() == shape && x.dtype() == v.dtype() && x.device() == v.device());
+  };
+  PALIMPSEST_CHECK(
+      v.rank() == 4 && q.rank() == 4 && fits(q, u.key.shape()) && fits(u.key, q.shape()) &&
+      fits(u.erase.rows, q.shape()) && fits(u.log_keep, gate) && fits(u.erase.scale, gate) &&
+      fits(u.write.scale, gate) && gate == Shape(q.shape().begin(), q.shape().end() - 1) &&
+      fits(state, {v.dim(0) * v.dim(2), v.dim(3), q.dim(3)}))
+      << "q " << q << ", k " << u.key << ", v " << v << ", state " << state;
+}
+
+}  // namespace
+
+bool LinearScanFuses(const LinearUpdate& u) {
+  return linear_chunk.Has(u.key.device()) && linear_chunk_vjp.Has(u.key.device()) && !u.log_eta &&
+         (!u.erase.rows || Same(u.along, u.key)) && (!u.log_keep || u.log_keep.rank() == 3);
+}
+
+LinearScanResult LinearScan(const LinearUpdate& update, const Tensor& q, const Tensor& state,
+                            int64_t chunk) {
+  const OpScope scope("linear_scan");
+  PALIMPSEST_CHECK(LinearScanFuses(update)) << "no kernel for this update on " << q.device();
+  CheckShapes(update, q, state);
+  chunk = std::clamp<int64_t>(chunk, 1, kMaxLinearChunk);
+  const Operands operands(update, q, state);
+  const Tensors inputs = operands.Distinct();
+  const LinearChunkArgs args = operands.Args(chunk);
+  Tensor y = Tensor::Empty(update.write.rows.shape(), args.dtype, q.device());
+  Tensor last = Tensor::Empty(state.shape(), args.dtype, q.device());
+  Tensor saved;
+  if (std::any_of(inputs.begin(), inputs.end(), IsTracked)) {
+    saved = Tensor::Empty({args.batch * args.heads, args.chunks(), args.key, args.value},
+                          args.dtype, q.device());
+  }
+  linear_chunk(q.device(), args,
+               {y.mutable_raw(), last.mutable_raw(), saved ? saved.mutable_raw() : nullptr});
+  if (!saved) return {std::move(y), std::move(last)};
+  Tensors outs = RecordFused(
+      {y, last}, inputs,
+      [=](const Tensors& dys) { return operands.Vjp(chunk, saved, dys[0], dys[1]); },
+      [=](const Tensors& xs) -> Tensors {
+        const Operands other = operands.With(xs);
+        LinearScanResult r = ComposedLinearScan(other.Update(), other.q(), other.state(), chunk);
+        return {std::move(r.y), std::move(r.state)};
+      });
+  return {std::move(outs[0]), std::move(outs[1])};
+}
+
+LinearScanResult ComposedLinearScan(const LinearUpdate& update, const Tensor& q,
+                                    const Tensor& state, int64_t chunk) {
+  const int64_t time = q.dim(1);
+  Tensors ys;
+  Tensor m = state;
+  for (int64_t begin = 0; begin < time; begin += chunk) {
+    const auto part = [&](const Tensor& x) {
+      return x ? FoldHeads(Slice(x, 1, begin, std::min(begin + chunk, time))) : Tensor();
+    };
+    const Tensor key = part(update.key);
+    const Tensor erase = Same(update.erase.rows, update.key) ? key : part(update.erase.rows);
+    const LinearUpdate piece{.log_keep = part(update.log_keep),
+                             .erase = {erase, part(update.erase.scale)},
+                             .along = erase ? key : Tensor(),
+                             .write = {part(update.write.rows), part(update.write.scale)},
+                             .key = key};
+    const ChunkDecay decay(piece);
+    const LinearChunk linear(piece, decay, m);
+    ys.push_back(linear.Apply(part(q)));
+    m = linear.Last();
+  }
+  return {FromRows(Concat(ys, 1), q.dim(0), q.dim(2)), m};
+}
+
+}  // namespace palimpsest

@@ -1,0 +1,31 @@
+#ifndef MEMORY_RULES_REGISTRY_H_
+#define MEMORY_RULES_REGISTRY_H_
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "memory_rules/rule.h"
+
+namespace palimpsest {
+
+// A rule's parameters, checked against their specs, defaults filled in.
+using RuleParams = std::map<std::string, double>;
+using RuleFactory = std::function<std::unique_ptr<MemoryRule>(const RuleParams& params)>;
+
+// Makes a rule known by `name`; a name taken already is a programmer's mistake.
+bool RegisterMemoryRule(const std::string& name, std::vector<ParamSpec> params,
+                        RuleFactory factory);
+
+// In a rule's file: its config name, its class (constructed from RuleParams) and its ParamSpecs, if
+// any.
+#define PALIMPSEST_MEMORY_RULE(name, Rule, ...)                                            \
+  [[maybe_unused]] static const bool registered_##Rule = ::palimpsest::RegisterMemoryRule( \
+      name, {__VA_ARGS__},                                                                 \
+      [](const ::palimpsest::RuleParams& params) { return std::make_unique<Rule>(params); })
+
+}  // namespace palimpsest
+
+#endif  // MEMORY_RULES_REGISTRY_H_

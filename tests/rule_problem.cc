@@ -1,0 +1,135 @@
+#include "tests/rule_problem.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/tape.h"
+#include "ops/elementwise.h"
+#include "tests/gradcheck.h"
+
+namespace palimpsest {
+namespace {
+
+// Values a gate may have, away from the ends.
+Tensor RandomGate(const GateSpec& spec, const Shape& shape, const RandomStream& stream) {
+  const Tensor uniform = RandomUniform(shape, stream, DType::kF64);
+  switch (spec.kind) {
+    case GateKind::kLogDecay: return Mul(uniform, -0.6);
+    case GateKind::kStrength01: return Add(Mul(uniform, 0.8), 0.1);
+    case GateKind::kStrength02: return Add(Mul(uniform, 1.6), 0.2);
+    case GateKind::kPositive: break;
+  }
+  return Add(Mul(uniform, 0.3), 0.05);
+}
+
+}  // namespace
+
+std::shared_ptr<const MemoryRule> RuleOf(const RuleConfig& config) {
+  absl::StatusOr<std::unique_ptr<MemoryRule>> rule = MakeMemoryRule(config);
+  PALIMPSEST_CHECK(rule.ok()) << rule.status();
+  return std::move(*rule);
+}
+
+Problem MakeProblem(const RuleConfig& config, const ProblemSize& n, uint64_t seed) {
+  Problem p{RuleOf(config), {}, {}};
+  const int64_t key_heads = n.key_heads == 0 ? n.heads : n.key_heads;
+  const RandomStream stream(seed, "problem");
+  uint64_t next = 0;
+  const auto normal = [&](const Shape& shape, double scale) {
+    return RandomNormal(shape, stream.Fork(next++), DType::kF64, scale);
+  };
+  const double unit = 1.0 / std::sqrt(static_cast<double>(n.key));
+  p.seq.q = normal({n.batch, n.time, key_heads, n.key}, unit);
+  p.seq.k = normal({n.batch, n.time, key_heads, n.key}, unit);
+  p.seq.v = normal({n.batch, n.time, n.heads, n.value}, 1.0);
+  for (const GateSpec& spec : p.rule->gates()) {
+    Shape shape = {n.batch, n.time, n.heads};
+    if (spec.scope == GateScope::kChannel) shape.push_back(n.key);
+    p.seq.gates[spec.name] = RandomGate(spec, shape, stream.Fork(next++));
+  }
+  p.state = p.rule->Init({n.batch * n.heads, n.key, n.value}, DType::kF64, stream.Fork(next++));
+  for (Tensor& s : p.state) s = Add(s, normal(s.shape(), 0.3 * unit));
+  return p;
+}
+
+Tensors Problem::Inputs() const {
+  Tensors x = {seq.q, seq.k, seq.v};
+  for (const auto& [name, gate] : seq.gates) x.push_back(gate);
+  x.insert(x.end(), state.begin(), state.end());
+  return x;
+}
+
+std::vector<std::string> Problem::InputNames() const {
+  std::vector<std::string> names = {"q", "k", "v"};
+  for (const auto& [name, gate] : seq.gates) names.push_back("gate " + name);
+  for (size_t i = 0; i < state.size(); ++i) names.push_back("state " + std::to_string(i));
+  return names;
+}
+
+Problem Problem::With(const Tensors& inputs) const {
+  Problem p{rule, {inputs[0], inputs[1], inputs[2], {}, seq.cu_seqlens}, {}};
+  size_t i = 3;
+  for (const auto& [name, gate] : seq.gates) p.seq.gates[name] = inputs[i++];
+  p.state.assign(inputs.begin() + static_cast<int64_t>(i), inputs.end());
+  return p;
+}
+
+Problem Problem::WithGate(const std::string& name, double value) const {
+  Problem p = *this;
+  Tensor& gate = p.seq.gates.at(name);
+  gate = Tensor::Full(gate.shape(), value, gate.dtype());
+  return p;
+}
+
+Problem Problem::CastTo(DType dtype) const {
+  Tensors inputs = Inputs();
+  for (Tensor& x : inputs) x = Cast(x, dtype);
+  return With(inputs);
+}
+
+Tensors Flat(const ScanResult& result) {
+  Tensors flat = {result.y};
+  flat.insert(flat.end(), result.state.begin(), result.state.end());
+  return flat;
+}
+
+Tensors RunForm(const Problem& p, Form form, int64_t chunk) {
+  if (form == Form::kComposed)
+    return Flat(p.rule->MemoryRule::Chunks(p.seq, p.state, p.state, chunk, 0));
+  const ScanMode mode = form == Form::kSteps ? ScanMode::kSteps : ScanMode::kChunks;
+  return Flat(Scan(*p.rule, p.seq, p.state, {.mode = mode, .chunk = chunk}));
+}
+
+double LargestDistance(const Tensors& a, const Tensors& b) {
+  PALIMPSEST_CHECK(a.size() == b.size()) << a.size() << " tensors, " << b.size();
+  double largest = 0.0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    const double d = Distance(a[i], b[i]);
+    if (!(d <= largest)) largest = d;
+  }
+  return largest;
+}
+
+bool AllFinite(const Tensors& xs) {
+  return std::all_of(xs.begin(), xs.end(), [](const Tensor& x) { return AllFinite(x); });
+}
+
+std::vector<RuleConfig> SuiteRows() {
+  std::vector<RuleConfig> rows;
+  for (const std::string& name : MemoryRuleNames()) rows.push_back({name, {}});
+  rows.push_back({"titans_mlp", {{"depth", 1}}});
+  rows.push_back({"titans_mlp", {{"depth", 3}, {"expansion", 1.5}}});
+  rows.push_back({"titans_mlp", {{"momentum", 0}}});
+  return rows;
+}
+
+std::string RowName(const RuleConfig& config) {
+  std::string name = config.name;
+  for (const auto& [param, value] : config.params)
+    name += "_" + param + std::to_string(static_cast<int>(value));
+  return name;
+}
+
+void PrintTo(const RuleConfig& config, std::ostream* os) { *os << RowName(config); }
+
+}  // namespace palimpsest

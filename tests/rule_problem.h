@@ -1,0 +1,57 @@
+#ifndef TESTS_RULE_PROBLEM_H_
+#define TESTS_RULE_PROBLEM_H_
+
+#include <cstdint>
+#include <memory>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "memory_rules/rule.h"
+
+namespace palimpsest {
+
+struct ProblemSize {
+  int64_t batch = 2, time = 20, heads = 2, key = 4, value = 3;
+  int64_t key_heads = 0;  // 0: heads
+};
+
+// A rule with random tokens, gates and a state to begin from: unit-sized keys, gates inside their
+// ranges.
+struct Problem {
+  std::shared_ptr<const MemoryRule> rule;
+  Sequence seq;
+  State state;
+
+  // Everything a scan depends on, in one list, and the names of its entries; and back.
+  Tensors Inputs() const;
+  std::vector<std::string> InputNames() const;
+  Problem With(const Tensors& inputs) const;
+  // Every gate of this name at one value.
+  Problem WithGate(const std::string& name, double value) const;
+  Problem CastTo(DType dtype) const;
+};
+
+// Fresh from the registry; aborts if there is no such rule.
+std::shared_ptr<const MemoryRule> RuleOf(const RuleConfig& config);
+Problem MakeProblem(const RuleConfig& config, const ProblemSize& size, uint64_t seed = 0);
+
+// y, then the state's tensors.
+Tensors Flat(const ScanResult& result);
+// The ways to run a rule that must agree: its steps, its chunks (fused where there is a kernel),
+// and its chunks one after the other in ops.
+enum class Form { kSteps, kChunks, kComposed };
+Tensors RunForm(const Problem& problem, Form form, int64_t chunk);
+
+// The largest Distance between pairs.
+double LargestDistance(const Tensors& a, const Tensors& b);
+bool AllFinite(const Tensors& xs);
+
+// The rows of the suite: every registered rule by default, and some with parameters.
+std::vector<RuleConfig> SuiteRows();
+std::string RowName(const RuleConfig& config);
+void PrintTo(const RuleConfig& config, std::ostream* os);
+
+}  // namespace palimpsest
+
+#endif  // TESTS_RULE_PROBLEM_H_
