@@ -91,9 +91,8 @@ template <typename From, typename To>
 void Convert(const From* x, To* y, int64_t n) {
   if constexpr (std::is_same_v<Number<From>, Floats> && std::is_same_v<Number<To>, Floats> &&
                 !std::is_integral_v<From> && !std::is_integral_v<To>) {
-    int64_t i = 0;
-    for (; i + kLanes<From> <= n; i += kLanes<From>) Store(Load(x + i), y + i);
-    if (i < n) Store(Load(x + i, n - i), y + i, n - i);
+    ForVectors<From>(
+        n, [=](int64_t i, auto... count) { Store(Load(x + i, count...), y + i, count...); });
   } else {
     // Integers do not convert to Bf16 directly.
     using Via = std::conditional_t<std::is_integral_v<From> && std::is_integral_v<To>, To, double>;

@@ -29,9 +29,9 @@ struct Sum {
   static N Combine(N a, N b) {
     return a + b;
   }
-  template <typename N>
-  static auto OverLanes(N v) {
-    return SumOfLanes(v);
+  template <typename T, typename F>
+  static Accumulator<T> Vectors(int64_t n, F f) {
+    return SumVectors<T>(n, f);
   }
 };
 
@@ -41,35 +41,13 @@ struct Largest {
   static N Combine(N a, N b) {
     return Max(a, b);
   }
-  template <typename N>
-  static auto OverLanes(N v) {
-    return MaxOfLanes(v);
+  template <typename T, typename F>
+  static Accumulator<T> Vectors(int64_t n, F f) {
+    return MaxVectors<T>(n, f);
   }
 };
 
 int64_t Ceil(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-// One stretch, with several chains of operations to hide their latency.
-template <typename Op, typename T, typename F>
-Accumulator<T> ReduceStretch(const T* x, int64_t n, F map) {
-  using N = Number<T>;
-  constexpr int64_t kChains = 8;
-  N chain[kChains];
-  std::fill_n(chain, kChains, N(Op::kIdentity));
-  int64_t i = 0;
-  for (; i + kChains * kLanes<T> <= n; i += kChains * kLanes<T>) {
-    for (int64_t c = 0; c < kChains; ++c)
-      chain[c] = Op::Combine(chain[c], map(Load(x + i + c * kLanes<T>)));
-  }
-  for (; i + kLanes<T> <= n; i += kLanes<T>) chain[0] = Op::Combine(chain[0], map(Load(x + i)));
-  if (i < n) {
-    chain[1] = Op::Combine(chain[1], KeepFirst(map(Load(x + i, n - i)), n - i, N(Op::kIdentity)));
-  }
-  for (int64_t half = kChains / 2; half > 0; half /= 2) {
-    for (int64_t c = 0; c < half; ++c) chain[c] = Op::Combine(chain[c], chain[c + half]);
-  }
-  return Op::OverLanes(chain[0]);
-}
 
 // Over the last axis: [outer, n].
 template <typename Op, typename T, typename F>
@@ -85,8 +63,10 @@ void ReduceRows(const ReduceArgs& args, F map) {
                 for (int64_t unit = begin; unit < end; ++unit) {
                   const int64_t row = unit / parts, first = unit % parts * kPart;
                   const auto s = Spread(shift != nullptr ? shift[row] : T());
-                  const A total = ReduceStretch<Op>(x + row * n + first, std::min(kPart, n - first),
-                                                    [&](Number<T> v) { return map(v, s); });
+                  const T* from = x + row * n + first;
+                  const A total = Op::template Vectors<T>(
+                      std::min(kPart, n - first),
+                      [&](int64_t i, auto... count) { return map(Load(from + i, count...), s); });
                   if (parts > 1) {
                     partial[unit] = total;
                   } else {
@@ -104,16 +84,10 @@ void ReduceRows(const ReduceArgs& args, F map) {
 // acc[i] = op(acc[i], map(x[i], shift[i])).
 template <typename Op, typename T, typename F>
 void Accumulate(Accumulator<T>* acc, const T* x, const T* shift, int64_t n, F map) {
-  using N = Number<T>;
-  int64_t i = 0;
-  for (; i + kLanes<T> <= n; i += kLanes<T>) {
-    const N s = shift != nullptr ? Load(shift + i) : N(0.0);
-    Store(Op::Combine(Load(acc + i), map(Load(x + i), s)), acc + i);
-  }
-  if (i < n) {
-    const N s = shift != nullptr ? Load(shift + i, n - i) : N(0.0);
-    Store(Op::Combine(Load(acc + i, n - i), map(Load(x + i, n - i), s)), acc + i, n - i);
-  }
+  ForVectors<T>(n, [&](int64_t i, auto... count) {
+    const Number<T> s = shift != nullptr ? Load(shift + i, count...) : Number<T>(0.0);
+    Store(Op::Combine(Load(acc + i, count...), map(Load(x + i, count...), s)), acc + i, count...);
+  });
 }
 
 // `rows` rows of `width` columns, `stride` apart, into acc [width]. Narrow dense rows go several at
@@ -153,9 +127,9 @@ void ReduceMiddle(const ReduceArgs& args, F map) {
   const auto partial =
       std::make_unique_for_overwrite<A[]>(parts > 1 ? args.outer * parts * inner : 0);
   const auto finish = [&, scale = Number<T>(args.scale)](const A* acc, T* y, int64_t n) {
-    int64_t i = 0;
-    for (; i + kLanes<T> <= n; i += kLanes<T>) Store(Load(acc + i) * scale, y + i);
-    if (i < n) Store(Load(acc + i, n - i) * scale, y + i, n - i);
+    ForVectors<T>(n, [&](int64_t i, auto... count) {
+      Store(Load(acc + i, count...) * scale, y + i, count...);
+    });
   };
   const int64_t unit_size = std::clamp<int64_t>(n, 1, rows) * width;
   ParallelFor(args.outer * parts * strips, kGrain / unit_size, [&](int64_t begin, int64_t end) {

@@ -158,18 +158,55 @@ inline float MaxOfLanes(Floats v) {
   return max;
 }
 
+// Calls f(i) for each whole vector of n elements of T, and f(i, count) for what is left: hand
+// `count...` on to Load and Store.
+template <typename T, typename F>
+void ForVectors(int64_t n, F f) {
+  int64_t i = 0;
+  for (; i + kLanes<T> <= n; i += kLanes<T>) f(i);
+  if (i < n) f(i, n - i);
+}
+
+// op over the vectors f(i) and f(i, count), starting from `identity`: in several chains, to hide
+// latency.
+template <typename T, typename F, typename Op>
+Number<T> FoldVectors(int64_t n, Number<T> identity, F f, Op op) {
+  constexpr int64_t kChains = 4;
+  Number<T> chain[kChains];
+  for (auto& c : chain) c = identity;
+  int64_t i = 0;
+  for (; i + kChains * kLanes<T> <= n; i += kChains * kLanes<T>) {
+    for (int64_t c = 0; c < kChains; ++c) chain[c] = op(chain[c], f(i + c * kLanes<T>));
+  }
+  for (; i + kLanes<T> <= n; i += kLanes<T>) chain[0] = op(chain[0], f(i));
+  if (i < n) chain[1] = op(chain[1], KeepFirst(f(i, n - i), n - i, identity));
+  return op(op(chain[0], chain[2]), op(chain[1], chain[3]));
+}
+
+// sum_i f_i and max_i f_i, in an order given by n.
+template <typename T, typename F>
+Accumulator<T> SumVectors(int64_t n, F f) {
+  using N = Number<T>;
+  return SumOfLanes(FoldVectors<T>(n, N(0.0), f, [](N a, N b) { return a + b; }));
+}
+template <typename T, typename F>
+Accumulator<T> MaxVectors(int64_t n, F f) {
+  using N = Number<T>;
+  const N lowest(-std::numeric_limits<double>::infinity());
+  return MaxOfLanes(FoldVectors<T>(n, lowest, f, [](N a, N b) { return Max(a, b); }));
+}
+
 // y_i = f(x_i), and f(a_i, b_i).
 template <typename T, typename F>
 void Map(const T* x, T* y, int64_t n, F f) {
-  int64_t i = 0;
-  for (; i + kLanes<T> <= n; i += kLanes<T>) Store(f(Load(x + i)), y + i);
-  if (i < n) Store(f(Load(x + i, n - i)), y + i, n - i);
+  ForVectors<T>(
+      n, [=](int64_t i, auto... count) { Store(f(Load(x + i, count...)), y + i, count...); });
 }
 template <typename T, typename F>
 void Map(const T* a, const T* b, T* y, int64_t n, F f) {
-  int64_t i = 0;
-  for (; i + kLanes<T> <= n; i += kLanes<T>) Store(f(Load(a + i), Load(b + i)), y + i);
-  if (i < n) Store(f(Load(a + i, n - i), Load(b + i, n - i)), y + i, n - i);
+  ForVectors<T>(n, [=](int64_t i, auto... count) {
+    Store(f(Load(a + i, count...), Load(b + i, count...)), y + i, count...);
+  });
 }
 
 }  // namespace palimpsest
