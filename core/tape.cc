@@ -172,6 +172,7 @@ Tensors RecordFused(Tensors outs, Tensors inputs, JointVjp fused_vjp,
 
 ComposedScope::ComposedScope() { ++state.composed_scopes; }
 ComposedScope::~ComposedScope() { --state.composed_scopes; }
+bool ComposedScope::Active() { return state.composed_scopes > 0; }
 
 Tape::Tape(Lifetime lifetime) : lifetime_(lifetime) { state.tapes.push_back(this); }
 

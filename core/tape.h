@@ -40,6 +40,7 @@ class ComposedScope {
  public:
   ComposedScope();
   ~ComposedScope();
+  static bool Active();
   ComposedScope(const ComposedScope&) = delete;
   ComposedScope& operator=(const ComposedScope&) = delete;
 };

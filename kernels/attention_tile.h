@@ -235,9 +235,15 @@ struct Sight {
   const int64_t begin, end, window, prefix;
 
  private:
+  // Tiles end at multiples of kKeys: which keys are summed together is the same for a query alone
+  // as among others.
   template <typename F>
   static void ForRange(int64_t from, int64_t to, F f) {
-    for (; from < to; from += kKeys) f(from, std::min(kKeys, to - from));
+    while (from < to) {
+      const int64_t count = std::min(kKeys - from % kKeys, to - from);
+      f(from, count);
+      from += count;
+    }
   }
 };
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/parallel.h"
+#include "core/tensor.h"
 #include "kernels/attention_tile.h"
 
 namespace palimpsest {
@@ -33,9 +34,11 @@ struct QueryGradients {
       : tile(a.key * kQueries<A>),
         head(Tiles<A>(a) * tile),
         span(a.batch * a.heads * head),
-        sums(Spans(a) * span) {}
+        memory(Tensor::Empty({Spans(a), span}, kDTypeOf<A>)),
+        sums(memory.mutable_data<A>()) {}
   int64_t tile, head, span;
-  Buffer<A> sums;
+  Tensor memory;
+  A* sums;
 };
 
 // One head of k and v on a span of keys, with all of the queries that look at them (Dao et al.
@@ -71,7 +74,7 @@ class KeySpan {
     dv_.assign((to_ - from_) * value_, A(0));
     for (int64_t h = kv_head * group; h < (kv_head + 1) * group; ++h) {
       for (int64_t first = 0; first < a_.time; first += kQueries<A>) {
-        A* dq = dq_.sums.data() + span * dq_.span + (b * a_.heads + h) * dq_.head +
+        A* dq = dq_.sums + span * dq_.span + (b * a_.heads + h) * dq_.head +
                 first / kQueries<A> * dq_.tile;
         QueryTile(b, h, kv_head, first, dq);
       }
@@ -85,6 +88,7 @@ class KeySpan {
     const int64_t count = std::min(kQueries<A>, a_.time - first),
                   position = a_.source - a_.time + first;
     const Sight sight(a_, position, position + count);
+    std::fill_n(dq, dq_.tile, A(0));
     bool packed = false;
     const HeadRows<T> k(a_.k, b, a_.source, a_.kv_heads, kv_head, a_.key);
     const HeadRows<T> v(a_.v, b, a_.source, a_.kv_heads, kv_head, a_.value);
@@ -176,7 +180,7 @@ void SumQueryGradients(const CausalAttentionVjpArgs& args, QueryGradients<A>& dq
   ParallelFor(a.batch * a.heads * tiles, 4, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t head = i / tiles, first = i % tiles * kQueries<A>;
-      A* sum = dq.sums.data() + i * dq.tile;
+      A* sum = dq.sums + i * dq.tile;
       for (int64_t span = 1; span < Spans(a); ++span) {
         for (int64_t j = 0; j < dq.tile; ++j) sum[j] += sum[span * dq.span + j];
       }

@@ -12,7 +12,8 @@ constinit Kernel<void(const CopyArgs&)> copy("copy");
 namespace {
 
 constexpr int64_t kGrainBytes = 1 << 16;
-constexpr int64_t kTile = 16;  // Elements of a transposed tile's side.
+constexpr int64_t kTile = 16;          // Elements of a transposed tile's side.
+constexpr int64_t kBlockBytes = 1024;  // Of a block's side.
 
 struct Axis {
   int64_t extent, from, to;
@@ -103,6 +104,17 @@ void CopyWords(Axes axes, const char* from, char* to) {
   });
 }
 
+// Part of two axes.
+void CopyRectangle(int64_t element, const Axis& rows, const Axis& columns, const char* from,
+                   char* to) {
+  for (int64_t r = 0; r < rows.extent; ++r) {
+    for (int64_t c = 0; c < columns.extent; ++c) {
+      std::memcpy(to + r * rows.to + c * columns.to, from + r * rows.from + c * columns.from,
+                  element);
+    }
+  }
+}
+
 // to[r][c] = from[c][r], both with contiguous words inside, through a tile in cache.
 template <int kBytes>
 inline void TransposeTile(int64_t rows, int64_t columns, const char* from, int64_t from_stride,
@@ -116,22 +128,13 @@ inline void TransposeTile(int64_t rows, int64_t columns, const char* from, int64
   }
 }
 
-// Axis `swapped` is contiguous in `from`, the last one in `to`.
 template <int kBytes>
-void Transpose(Axes axes, size_t swapped, const char* from, char* to) {
-  const Axis columns = axes.back(), rows = axes[swapped];
-  axes.pop_back();
-  axes.erase(axes.begin() + static_cast<int64_t>(swapped));
-  const int64_t down = (rows.extent + kTile - 1) / kTile,
-                across = (columns.extent + kTile - 1) / kTile;
-  const int64_t grain = kGrainBytes / (kTile * kTile * kBytes);
-  ParallelFor(Count(axes) * down * across, grain, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const Odometer at(axes, i / (down * across));
-      const int64_t r = i / across % down * kTile, c = i % across * kTile;
+void TransposeRectangle(const Axis& rows, const Axis& columns, const char* from, char* to) {
+  for (int64_t r = 0; r < rows.extent; r += kTile) {
+    for (int64_t c = 0; c < columns.extent; c += kTile) {
       const int64_t n = std::min(kTile, rows.extent - r), m = std::min(kTile, columns.extent - c);
-      const char* f = from + at.from + r * kBytes + c * columns.from;
-      char* t = to + at.to + r * rows.to + c * kBytes;
+      const char* f = from + r * kBytes + c * columns.from;
+      char* t = to + r * rows.to + c * kBytes;
       if (n == kTile && m == kTile) {
         // Constant sizes: rows become registers.
         TransposeTile<kBytes>(kTile, kTile, f, columns.from, t, rows.to);
@@ -139,16 +142,60 @@ void Transpose(Axes axes, size_t swapped, const char* from, char* to) {
         TransposeTile<kBytes>(n, m, f, columns.from, t, rows.to);
       }
     }
+  }
+}
+
+// The axis `from` is fastest along goes with the last one, which `to` is fastest along, in blocks
+// of which both sides stay in cache and its page tables.
+template <typename CopyBlock>
+void CopyBlocks(Axes axes, size_t fastest, int64_t element, const char* from, char* to,
+                CopyBlock copy_block) {
+  const Axis columns = axes.back(), rows = axes[fastest];
+  axes.pop_back();
+  axes.erase(axes.begin() + static_cast<int64_t>(fastest));
+  const int64_t side = std::max<int64_t>(kBlockBytes / element, 2);
+  const int64_t down = (rows.extent + side - 1) / side;
+  const int64_t across = (columns.extent + side - 1) / side;
+  const int64_t grain = kGrainBytes / (side * side * element) + 1;
+  ParallelFor(Count(axes) * down * across, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const Odometer at(axes, i / (down * across));
+      const int64_t r = i / across % down * side, c = i % across * side;
+      copy_block(Axis{std::min(side, rows.extent - r), rows.from, rows.to},
+                 Axis{std::min(side, columns.extent - c), columns.from, columns.to},
+                 from + at.from + r * rows.from + c * columns.from,
+                 to + at.to + r * rows.to + c * columns.to);
+    }
   });
 }
 
+size_t FastestOfFrom(const Axes& axes) {
+  size_t fastest = axes.size() - 1;
+  for (size_t i = 0; i < axes.size(); ++i) {
+    if (0 < axes[i].from && axes[i].from < axes[fastest].from) fastest = i;
+  }
+  return fastest;
+}
+
+// Elements of a size worth a constant.
 template <int kBytes>
 void CopyElements(const Axes& axes, const char* from, char* to) {
-  for (size_t i = 0; i + 1 < axes.size(); ++i) {
-    if (axes[i].from == kBytes && axes.back().to == kBytes)
-      return Transpose<kBytes>(axes, i, from, to);
+  const size_t fastest = FastestOfFrom(axes);
+  if (axes[fastest].from == kBytes && axes.back().to == kBytes && fastest + 1 != axes.size()) {
+    CopyBlocks(axes, fastest, kBytes, from, to, TransposeRectangle<kBytes>);
+  } else {
+    CopyWords<kBytes>(axes, from, to);
   }
-  CopyWords<kBytes>(axes, from, to);
+}
+
+void CopyAnySize(const Axes& axes, int64_t element, const char* from, char* to) {
+  const size_t fastest = FastestOfFrom(axes);
+  if (element <= kBlockBytes / 2 && fastest + 1 != axes.size()) {
+    CopyBlocks(axes, fastest, element, from, to,
+               [element](auto... part) { CopyRectangle(element, part...); });
+  } else {
+    CopyRuns(axes, element, from, to);
+  }
 }
 
 void CopyCpu(const CopyArgs& args) {
@@ -164,7 +211,7 @@ void CopyCpu(const CopyArgs& args) {
     case 4: return CopyElements<4>(axes, from, to);
     case 8: return CopyElements<8>(axes, from, to);
     case 16: return CopyElements<16>(axes, from, to);
-    default: return CopyRuns(axes, element, from, to);
+    default: return CopyAnySize(axes, element, from, to);
   }
 }
 

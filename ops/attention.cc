@@ -91,7 +91,9 @@ Tensor CausalAttention(const Tensor& q, const Tensor& k, const Tensor& v,
                        const AttentionOptions& options) {
   const OpScope scope("causal_attention");
   CheckShapes(q, k, v, options);
-  if (!causal_attention.Has(q.device())) return Composed(q, k, v, options);
+  if (!causal_attention.Has(q.device()) || ComposedScope::Active()) {
+    return Composed(q, k, v, options);
+  }
   CausalAttentionArgs args = Args(q, k, v, options);
   Tensor y = Tensor::Empty({args.batch, args.time, args.heads, args.value}, args.dtype, q.device());
   Tensor lse = Tensor::Empty({args.batch, args.heads, args.time},
