@@ -1,20 +1,16 @@
 #ifndef NN_MODEL_H_
 #define NN_MODEL_H_
 
-#include <functional>
+#include <cstdint>
 #include <memory>
-#include <string>
 
-#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "core/random.h"
 #include "core/tensor.h"
+#include "nn/layers.h"
 #include "nn/model.pb.h"
 
 namespace palimpsest {
-
-// Called with each parameter's path ("blocks.0.mixer.q.weight") and the tensor, which it may replace.
-using ParamVisitor = absl::FunctionRef<void(const std::string& path, Tensor& param)>;
 
 struct ForwardOptions {
   // State carried from the tokens before (see InitState); empty: a fresh start.
@@ -31,19 +27,27 @@ struct ForwardResult {
 // Embedding, blocks of (mixer, MLP), norm, head. The config says which mixer each block has.
 class LanguageModel {
  public:
-  // An unknown rule, gate or parameter, or sizes that do not fit, are InvalidArgument.
-  static absl::StatusOr<std::unique_ptr<LanguageModel>> Create(const ModelConfig& config, const RandomStream& init,
+  // An unknown rule, gate or parameter, or sizes that do not fit, are InvalidArgument
+  // (ResolveModelConfig). Parameters have `dtype`, but for what gates and memories are computed in
+  // (StateDType).
+  static absl::StatusOr<std::unique_ptr<LanguageModel>> Create(const ModelConfig& config,
+                                                               const RandomStream& init,
                                                                DType dtype = DType::kF32);
   virtual ~LanguageModel() = default;
   virtual void ForEachParam(ParamVisitor visit) = 0;
   // tokens: i32 [batch, time].
   virtual ForwardResult Forward(const Tensor& tokens, const ForwardOptions& options = {}) const = 0;
+  // By path ("blocks.0.mixer.memory.0"), and "position": how many tokens there were, i64 [].
   virtual NamedTensors InitState(int64_t batch) const = 0;
+  // Bytes of fast weights, convolution tails and attention caches of one sequence after `time`
+  // tokens.
+  virtual int64_t StateBytes(int64_t time) const = 0;
+  // As built: with every size filled in (ResolveModelConfig).
+  virtual const ModelConfig& config() const = 0;
 };
 
 NamedTensors Params(LanguageModel& model);
 int64_t NumParams(LanguageModel& model);
-// Bytes of carried state for one sequence after `time` tokens.
 int64_t StateBytes(const LanguageModel& model, int64_t time);
 
 }  // namespace palimpsest

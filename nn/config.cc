@@ -1,0 +1,198 @@
+#include "nn/config.h"
+
+#include <cmath>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "memory_rules/rule.h"
+
+namespace palimpsest {
+namespace {
+
+// Large enough for any model, small enough that products of two fit.
+constexpr int64_t kMaxSize = int64_t{1} << 28;
+
+// Looks at the fields of one message, and keeps the first thing wrong.
+class Checker {
+ public:
+  explicit Checker(std::string path) : path_(std::move(path)) {}
+
+  template <typename... Args>
+  void Require(bool condition, const char* field, const Args&... problem) {
+    if (condition || !status_.ok()) return;
+    const std::string where = path_.empty() ? field : absl::StrCat(path_, ".", field);
+    status_ = absl::InvalidArgumentError(absl::StrCat(where, ": ", problem...));
+  }
+  void Size(const char* field, int64_t value, int64_t least = 1) {
+    Require(value >= least && value <= kMaxSize, field, value, " is not between ", least, " and ",
+            kMaxSize);
+  }
+  void Positive(const char* field, double value) {
+    Require(value > 0.0 && std::isfinite(value), field, value, " is not positive and finite");
+  }
+  void Rate(const char* field, double value) {
+    Require(value >= 0.0 && value < 1.0, field, value, " is not in [0, 1)");
+  }
+  bool ok() const { return status_.ok(); }
+  const absl::Status& status() const { return status_; }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+  absl::Status status_;
+};
+
+// key_dim: given, or the width divided among the heads.
+int64_t ResolveKeyDim(Checker& check, int64_t width, int64_t heads, int64_t key_dim) {
+  check.Size("heads", heads);
+  check.Size("key_dim", key_dim, 0);
+  if (!check.ok() || key_dim > 0) return key_dim;
+  check.Require(width % heads == 0, "heads", heads, " does not divide width ", width,
+                "; choose another or set key_dim");
+  return width / heads;
+}
+
+absl::Status ResolveAttention(const std::string& path, int64_t width, ModelConfig::Attention& a) {
+  Checker check(path);
+  a.set_key_dim(ResolveKeyDim(check, width, a.heads(), a.key_dim()));
+  check.Size("kv_heads", a.kv_heads(), 0);
+  if (a.kv_heads() == 0) a.set_kv_heads(a.heads());
+  if (!check.ok()) return check.status();
+  check.Require(a.heads() % a.kv_heads() == 0, "kv_heads", a.kv_heads(), " does not divide heads ",
+                a.heads());
+  check.Require(!a.rope() || a.key_dim() % 2 == 0, "rope", "needs an even key_dim, not ",
+                a.key_dim());
+  check.Positive("rope_base", a.rope_base());
+  check.Size("window", a.window(), 0);
+  check.Size("conv", a.conv(), 0);
+  return check.status();
+}
+
+bool InRange(GateKind kind, double init) {
+  switch (kind) {
+    case GateKind::kLogDecay:
+    case GateKind::kStrength01: return init > 0.0 && init < 1.0;
+    case GateKind::kStrength02: return init > 0.0 && init < 2.0;
+    case GateKind::kPositive: return init > 0.0 && std::isfinite(init);
+  }
+  return false;
+}
+
+absl::Status CheckGate(const std::string& path, const std::string& rule,
+                       const std::vector<GateSpec>& specs, const ModelConfig::Gate& gate) {
+  Checker check(path);
+  const auto name_of = [](std::string* out, const GateSpec& spec) { out->append(spec.name); };
+  for (const GateSpec& spec : specs) {
+    if (spec.name != gate.name()) continue;
+    const char* range = spec.kind == GateKind::kPositive     ? "positive and finite"
+                        : spec.kind == GateKind::kStrength02 ? "between 0 and 2"
+                                                             : "between 0 and 1";
+    check.Require(!gate.has_init() || InRange(spec.kind, gate.init()), "init", gate.init(),
+                  " is not ", range);
+    return check.status();
+  }
+  check.Require(false, "name", "\"", gate.name(), "\" is not a gate of ", rule,
+                "; its gates: ", absl::StrJoin(specs, ", ", name_of));
+  return check.status();
+}
+
+absl::Status CheckGates(const std::string& path, const MemoryRule& rule,
+                        const ModelConfig::Memory& m) {
+  std::set<std::string> seen;
+  for (int i = 0; i < m.gate_size(); ++i) {
+    const std::string gate_path = absl::StrCat(path, ".gate[", i, "]");
+    const absl::Status status = CheckGate(gate_path, m.rule().name(), rule.gates(), m.gate(i));
+    if (!status.ok()) return status;
+    if (!seen.insert(m.gate(i).name()).second) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(gate_path, ".name: \"", m.gate(i).name(), "\" is given twice"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ResolveMemory(const std::string& path, int64_t width, ModelConfig::Memory& m) {
+  Checker check(path);
+  m.set_key_dim(ResolveKeyDim(check, width, m.heads(), m.key_dim()));
+  check.Size("value_heads", m.value_heads(), 0);
+  if (m.value_heads() == 0) m.set_value_heads(m.heads());
+  if (!check.ok()) return check.status();
+  check.Require(m.value_heads() % m.heads() == 0, "value_heads", m.value_heads(),
+                " is not a multiple of heads ", m.heads());
+  const double value_dim = m.expand_v() * static_cast<double>(m.key_dim());
+  check.Require(value_dim >= 1 && value_dim <= kMaxSize && value_dim == std::floor(value_dim),
+                "expand_v", m.expand_v(), " times key_dim ", m.key_dim(),
+                " is not a whole number of values");
+  check.Size("chunk", m.chunk(), 0);
+  check.Size("conv", m.conv(), 0);
+  check.Positive("q_scale", m.q_scale());
+  check.Require(m.has_rule() && !m.rule().name().empty(), "rule.name",
+                "none given; known: ", absl::StrJoin(MemoryRuleNames(), ", "));
+  if (!check.ok()) return check.status();
+
+  auto rule =
+      MakeMemoryRule({m.rule().name(), {m.rule().params().begin(), m.rule().params().end()}});
+  if (!rule.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ".rule: ", rule.status().message()));
+  }
+  if (m.chunk() == 0) m.set_chunk((*rule)->anchored() ? 16 : 64);
+  return CheckGates(path, **rule, m);
+}
+
+absl::Status ResolveMlp(const std::string& path, int64_t width, ModelConfig::Mlp& mlp) {
+  Checker check(path);
+  const bool gated = mlp.kind() == ModelConfig::Mlp::SWIGLU;
+  check.Size("hidden", mlp.hidden(), 0);
+  check.Require(mlp.expansion() >= 0.0 && mlp.expansion() * static_cast<double>(width) <= kMaxSize,
+                "expansion", mlp.expansion(), " is negative or too large");
+  if (!check.ok() || mlp.kind() == ModelConfig::Mlp::NONE || mlp.hidden() > 0)
+    return check.status();
+  const double expansion = mlp.expansion() > 0.0 ? mlp.expansion() : gated ? 8.0 / 3.0 : 4.0;
+  mlp.set_hidden(static_cast<int64_t>(std::ceil(expansion * static_cast<double>(width) / 32.0)) *
+                 32);
+  return check.status();
+}
+
+absl::Status ResolveBlock(const std::string& path, int64_t width, ModelConfig::Block& block) {
+  absl::Status status = ResolveMlp(path + ".mlp", width, *block.mutable_mlp());
+  if (status.ok() && block.has_attention()) {
+    status = ResolveAttention(path + ".attention", width, *block.mutable_attention());
+  }
+  if (status.ok() && block.has_memory())
+    status = ResolveMemory(path + ".memory", width, *block.mutable_memory());
+  return status;
+}
+
+}  // namespace
+
+absl::StatusOr<ModelConfig> ResolveModelConfig(const ModelConfig& config) {
+  ModelConfig resolved = config;
+  Checker check("");
+  check.Size("vocab_size", config.vocab_size());
+  check.Size("width", config.width());
+  check.Require(config.block_size() > 0, "block",
+                "none given; a model has at least one, such as block { attention {} }");
+  check.Size("layers", config.layers(), 0);
+  check.Require(config.layers() == 0 || config.layers() >= config.block_size(), "layers",
+                config.layers(), " leaves some of the ", config.block_size(), " blocks unused");
+  check.Size("learned_positions", config.learned_positions(), 0);
+  check.Positive("norm_eps", config.norm_eps());
+  check.Positive("init_std", config.init_std());
+  check.Rate("dropout", config.dropout());
+  check.Rate("embedding_dropout", config.embedding_dropout());
+  if (!check.ok()) return check.status();
+  if (config.layers() == 0) resolved.set_layers(config.block_size());
+  for (int i = 0; i < resolved.block_size(); ++i) {
+    const absl::Status status =
+        ResolveBlock(absl::StrCat("block[", i, "]"), config.width(), *resolved.mutable_block(i));
+    if (!status.ok()) return status;
+  }
+  return resolved;
+}
+
+}  // namespace palimpsest

@@ -1,0 +1,89 @@
+#include "nn/config.h"
+
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "nn/testing.h"
+
+namespace palimpsest {
+namespace {
+
+struct BadConfig {
+  std::string text, problem;
+};
+
+TEST(ResolveModelConfig, NamesWhatIsWrongAndWhere) {
+  const std::string ok = "block { attention {} } ";
+  const std::vector<BadConfig> cases = {
+      {"vocab_size: 0 " + ok, "vocab_size: 0 is not between 1 and"},
+      {"width: -3 " + ok, "width: -3 is not between 1 and"},
+      {"", "block: none given"},
+      {"layers: 1 block {} block {}", "layers: 1 leaves some of the 2 blocks unused"},
+      {"dropout: 1 " + ok, "dropout: 1 is not in [0, 1)"},
+      {"embedding_dropout: -0.1 " + ok, "embedding_dropout: -0.1 is not in [0, 1)"},
+      {"norm_eps: 0 " + ok, "norm_eps: 0 is not positive"},
+      {"init_std: nan " + ok, "init_std: nan is not positive"},
+      {"learned_positions: -1 " + ok, "learned_positions: -1 is not between 0 and"},
+      {"block { attention { heads: 5 } }", "block[0].attention.heads: 5 does not divide width 128"},
+      {"block { attention { heads: 0 } }", "block[0].attention.heads: 0 is not between 1 and"},
+      {"block { attention { kv_heads: 3 } }",
+       "block[0].attention.kv_heads: 3 does not divide heads 4"},
+      {"block { attention { key_dim: 3 } }",
+       "block[0].attention.rope: needs an even key_dim, not 3"},
+      {"block { attention { window: -1 } }", "block[0].attention.window: -1 is not between 0 and"},
+      {ok + "block { memory { rule { name: 'delta' } heads: 5 } }",
+       "block[1].memory.heads: 5 does not divide width 128"},
+      {"block { memory {} }", "block[0].memory.rule.name: none given; known: "},
+      {"block { memory { rule { name: 'dleta' } } }", "block[0].memory.rule: "},
+      {"block { memory { rule { name: 'dleta' } } }", "gated_delta"},
+      {"block { memory { rule { name: 'delta' params { key: 'depht' value: 2 } } } }", "depht"},
+      {"block { memory { rule { name: 'delta' } value_heads: 6 } }",
+       "block[0].memory.value_heads: 6 is not a multiple of heads 4"},
+      {"block { memory { rule { name: 'delta' } expand_v: 0.3 } }",
+       "block[0].memory.expand_v: 0.3 times key_dim 32 is not a whole number"},
+      {"block { memory { rule { name: 'delta' } chunk: -1 } }",
+       "block[0].memory.chunk: -1 is not between 0 and"},
+      {"block { memory { rule { name: 'delta' } q_scale: 0 } }",
+       "block[0].memory.q_scale: 0 is not positive"},
+      {"block { memory { rule { name: 'delta' } gate { name: 'bta' } } }",
+       "block[0].memory.gate[0].name: \"bta\" is not a gate of delta; its gates: "},
+      {"block { memory { rule { name: 'delta' } gate { name: 'beta' init: 3 } } }",
+       "block[0].memory.gate[0].init: 3 is not between 0 and"},
+      {"block { memory { rule { name: 'delta' } gate { name: 'beta' } gate { name: 'beta' } } }",
+       "block[0].memory.gate[1].name: \"beta\" is given twice"},
+      {"block { mlp { hidden: -4 } }", "block[0].mlp.hidden: -4 is not between 0 and"},
+      {"block { mlp { expansion: -1 } }", "block[0].mlp.expansion: -1 is negative or too large"},
+  };
+  for (const BadConfig& bad : cases) {
+    const auto resolved = ResolveModelConfig(ParseModel("vocab_size: 11", bad.text));
+    ASSERT_FALSE(resolved.ok()) << bad.text;
+    EXPECT_EQ(resolved.status().code(), absl::StatusCode::kInvalidArgument) << bad.text;
+    EXPECT_THAT(std::string(resolved.status().message()), testing::HasSubstr(bad.problem))
+        << bad.text;
+  }
+}
+
+TEST(ResolveModelConfig, FillsInWhatFollowsFromOtherFields) {
+  const auto resolved = ResolveModelConfig(ParseModel(
+      "vocab_size: 11 width: 96 block { attention {} } block { memory { rule { name: 'titans_mlp' "
+      "} heads: 2 } "
+      "mlp { kind: RELU } } block { memory { rule { name: 'delta' } } mlp { kind: NONE } }"));
+  ASSERT_TRUE(resolved.ok()) << resolved.status();
+  EXPECT_EQ(resolved->layers(), 3);
+  EXPECT_EQ(resolved->block(0).attention().key_dim(), 24);
+  EXPECT_EQ(resolved->block(0).attention().kv_heads(), 4);
+  EXPECT_EQ(resolved->block(0).mlp().hidden(), 256);
+  EXPECT_EQ(resolved->block(1).memory().key_dim(), 48);
+  EXPECT_EQ(resolved->block(1).memory().value_heads(), 2);
+  EXPECT_EQ(resolved->block(1).memory().chunk(), 16);
+  EXPECT_EQ(resolved->block(1).mlp().hidden(), 384);
+  EXPECT_EQ(resolved->block(2).memory().chunk(), 64);
+  const auto again = ResolveModelConfig(*resolved);
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ(again->DebugString(), resolved->DebugString());
+}
+
+}  // namespace
+}  // namespace palimpsest

@@ -1,0 +1,83 @@
+#include "nn/gate.h"
+
+#include <cmath>
+
+#include "gtest/gtest.h"
+#include "ops/ops.h"
+
+namespace palimpsest {
+namespace {
+
+constexpr int64_t kWidth = 6, kHeads = 3, kKeyDim = 2;
+
+GateLayer Make(const GateSpec& spec, const ModelConfig::Gate& config = {},
+               DType dtype = DType::kF64) {
+  return MakeGate({RandomStream(1, "init"), dtype, 0.5, 0.1, "gate"}, spec, config, kWidth, kHeads,
+                  kKeyDim);
+}
+
+Tensor Zeros(DType dtype = DType::kF64) { return Tensor::Full({2, 5, kWidth}, 0.0, dtype); }
+Tensor Random() { return RandomNormal({2, 5, kWidth}, RandomStream(2, "x"), DType::kF64, 3.0); }
+
+TEST(Gate, StartsAtInit) {
+  const std::vector<GateSpec> specs = {{"a", GateKind::kStrength01, GateScope::kHead, 0.3},
+                                       {"b", GateKind::kStrength02, GateScope::kHead, 1.3},
+                                       {"c", GateKind::kPositive, GateScope::kChannel, 0.01},
+                                       {"d", GateKind::kPositive, GateScope::kHead, 7.0}};
+  for (const GateSpec& spec : specs) {
+    const Tensor g = Make(spec)(Zeros());
+    for (double value : g.ToVector()) EXPECT_NEAR(value, spec.init, 1e-12) << spec.name;
+  }
+}
+
+TEST(Gate, LogDecaysSpreadAroundInit) {
+  const Tensor g = Make({"keep", GateKind::kLogDecay, GateScope::kHead, 0.9})(Zeros());
+  const std::vector<double> log_keep = g.ToVector();
+  EXPECT_NEAR(log_keep[0], std::log(0.9) / 4.0, 1e-12);
+  EXPECT_NEAR(log_keep[1], std::log(0.9), 1e-12);
+  EXPECT_NEAR(log_keep[2], std::log(0.9) * 4.0, 1e-12);
+}
+
+TEST(Gate, StaysInItsRange) {
+  const auto range = [](GateKind kind) {
+    const Tensor g = Make({"g", kind})(Random());
+    return std::pair(-Max(Neg(g)).Item(), Max(g).Item());
+  };
+  EXPECT_LE(range(GateKind::kLogDecay).second, 0.0);
+  EXPECT_GT(range(GateKind::kStrength01).first, 0.0);
+  EXPECT_LT(range(GateKind::kStrength01).second, 1.0);
+  EXPECT_GT(range(GateKind::kStrength02).second, 1.0);
+  EXPECT_LT(range(GateKind::kStrength02).second, 2.0);
+  EXPECT_GT(range(GateKind::kPositive).first, 0.0);
+}
+
+TEST(Gate, PerChannelHasAKeyAxis) {
+  for (GateKind kind : {GateKind::kLogDecay, GateKind::kStrength01}) {
+    EXPECT_EQ(Make({"g", kind, GateScope::kChannel})(Random()).shape(),
+              (Shape{2, 5, kHeads, kKeyDim}));
+    EXPECT_EQ(Make({"g", kind, GateScope::kHead})(Random()).shape(), (Shape{2, 5, kHeads}));
+  }
+}
+
+TEST(Gate, ConfigOverridesTheSpec) {
+  ModelConfig::Gate config;
+  config.set_init(0.75);
+  config.set_data_dependent(false);
+  GateLayer gate = Make({"g", GateKind::kStrength01}, config);
+  for (double value : gate(Random()).ToVector()) EXPECT_NEAR(value, 0.75, 1e-12);
+  int params = 0;
+  gate.ForEachParam("g", [&](const std::string&, Tensor&) { ++params; });
+  EXPECT_EQ(params, 1);
+}
+
+TEST(Gate, OfABf16LayerIsF32) {
+  const GateLayer gate =
+      Make({"g", GateKind::kLogDecay, GateScope::kHead, 0.999}, {}, DType::kBf16);
+  EXPECT_EQ(gate.proj.weight.dtype(), DType::kBf16);
+  const Tensor g = gate(Zeros(DType::kBf16));
+  EXPECT_EQ(g.dtype(), DType::kF32);
+  EXPECT_NEAR(g.ToVector()[1], std::log(0.999), 1e-7);
+}
+
+}  // namespace
+}  // namespace palimpsest

@@ -1,0 +1,32 @@
+#ifndef NN_INIT_H_
+#define NN_INIT_H_
+
+#include <string>
+
+#include "core/random.h"
+#include "core/tensor.h"
+
+namespace palimpsest {
+
+// Draws first values. Each depends on the stream and the parameter's own path alone, so adding a
+// layer changes no other.
+struct ParamInit {
+  RandomStream stream;
+  DType dtype;
+  double stddev;           // Of weights that read the residual stream.
+  double residual_stddev;  // Of weights that write to it.
+  std::string path = "";
+
+  ParamInit At(const std::string& name) const;  // "blocks.0" -> "blocks.0.mixer"
+  RandomStream Stream() const { return stream.Fork(path); }
+  Tensor Normal(Shape shape, double stddev) const;
+  Tensor Uniform(Shape shape, double low, double high) const;
+  Tensor Constant(Shape shape, double value) const;
+};
+
+// What gates and recurrent states are computed and kept in: f64 for f64, f32 for all else.
+DType StateDType(DType dtype);
+
+}  // namespace palimpsest
+
+#endif  // NN_INIT_H_

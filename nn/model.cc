@@ -1,0 +1,202 @@
+#include "nn/model.h"
+
+#include <cmath>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "core/op_scope.h"
+#include "nn/attention.h"
+#include "nn/config.h"
+#include "nn/memory_layer.h"
+#include "ops/ops.h"
+
+namespace palimpsest {
+namespace {
+
+constexpr char kPosition[] = "position";
+
+// The entries under "prefix.", without it.
+NamedTensors Under(const NamedTensors& all, const std::string& prefix) {
+  NamedTensors part;
+  for (auto it = all.lower_bound(prefix + "."); it != all.end(); ++it) {
+    if (!absl::StartsWith(it->first, prefix + ".")) break;
+    part[it->first.substr(prefix.size() + 1)] = it->second;
+  }
+  return part;
+}
+
+void PutUnder(const std::string& prefix, NamedTensors part, NamedTensors& all) {
+  for (auto& [name, tensor] : part) all[absl::StrCat(prefix, ".", name)] = std::move(tensor);
+}
+
+Tensor PositionTensor(int64_t position) { return Tensor::From<int64_t>({}, {position}); }
+
+// Dropout at one place of the model, if this is training.
+struct Dropper {
+  const RandomStream* stream;
+  double rate;
+  Tensor operator()(const Tensor& x, const std::string& path) const {
+    return stream == nullptr || rate == 0.0 ? x : Dropout(x, rate, stream->Fork(path));
+  }
+};
+
+// x += mixer(norm(x)); x += mlp(norm(x)).
+struct ResidualBlock {
+  std::string path;
+  std::unique_ptr<Mixer> mixer;  // Or none.
+  NormLayer mixer_norm, mlp_norm;
+  Mlp mlp;
+
+  bool has_mlp() const { return mlp.kind != ModelConfig::Mlp::NONE; }
+  std::string mixer_path() const { return path + ".mixer"; }
+
+  void ForEachParam(ParamVisitor visit) {
+    if (mixer != nullptr) {
+      mixer_norm.ForEachParam(path + ".mixer_norm", visit);
+      mixer->ForEachParam(mixer_path(), visit);
+    }
+    mlp_norm.ForEachParam(path + ".mlp_norm", visit);
+    mlp.ForEachParam(path + ".mlp", visit);
+  }
+
+  // Adds to `after` what the mixer carries on.
+  Tensor Forward(Tensor x, int64_t position, const NamedTensors& before, const Dropper& drop,
+                 NamedTensors& after) const {
+    if (mixer != nullptr) {
+      MixerResult mixed = mixer->Forward(mixer_norm(x), Under(before, mixer_path()), position);
+      x = Add(x, drop(mixed.y, mixer_path()));
+      PutUnder(mixer_path(), std::move(mixed.state), after);
+    }
+    if (has_mlp()) x = Add(x, drop(mlp(mlp_norm(x)), path + ".mlp"));
+    return x;
+  }
+};
+
+ResidualBlock MakeBlock(const ParamInit& init, const ModelConfig& model,
+                        const ModelConfig::Block& config) {
+  ResidualBlock block{
+      init.path, nullptr, {}, {}, MakeMlp(init.At("mlp"), config.mlp(), model.width())};
+  const ParamInit mixer = init.At("mixer");
+  if (config.has_attention()) block.mixer = MakeAttention(mixer, model, config.attention());
+  if (config.has_memory()) block.mixer = MakeMemoryLayer(mixer, model, config.memory());
+  const auto norm = [&](const char* name) {
+    return MakeNorm(init.At(name), model.norm(), model.width(), model.norm_eps());
+  };
+  if (block.mixer != nullptr) block.mixer_norm = norm("mixer_norm");
+  if (block.has_mlp()) block.mlp_norm = norm("mlp_norm");
+  return block;
+}
+
+class BlockModel : public LanguageModel {
+ public:
+  BlockModel(ModelConfig config, const ParamInit& init) : config_(std::move(config)) {
+    const int64_t width = config_.width(), vocab = config_.vocab_size();
+    embedding_ = MakeEmbedding(init.At("embedding"), vocab, width);
+    if (config_.learned_positions() > 0) {
+      positions_ = MakeEmbedding(init.At("positions"), config_.learned_positions(), width);
+    }
+    for (int64_t i = 0; i < config_.layers(); ++i) {
+      const auto& block = config_.block(static_cast<int>(i % config_.block_size()));
+      blocks_.push_back(MakeBlock(init.At(absl::StrCat("blocks.", i)), config_, block));
+    }
+    norm_ = MakeNorm(init.At("norm"), config_.norm(), width, config_.norm_eps());
+    if (!config_.tie_embeddings()) head_ = MakeLinear(init.At("head"), width, vocab, init.stddev);
+  }
+
+  const ModelConfig& config() const override { return config_; }
+
+  void ForEachParam(ParamVisitor visit) override {
+    embedding_.ForEachParam("embedding", visit);
+    positions_.ForEachParam("positions", visit);
+    for (ResidualBlock& block : blocks_) block.ForEachParam(visit);
+    norm_.ForEachParam("norm", visit);
+    head_.ForEachParam("head", visit);
+  }
+
+  NamedTensors InitState(int64_t batch) const override {
+    NamedTensors state{{kPosition, PositionTensor(0)}};
+    for (const ResidualBlock& block : blocks_) {
+      if (block.mixer != nullptr)
+        PutUnder(block.mixer_path(), block.mixer->InitState(batch), state);
+    }
+    return state;
+  }
+
+  int64_t StateBytes(int64_t time) const override {
+    int64_t bytes = 0;
+    for (const ResidualBlock& block : blocks_) {
+      if (block.mixer != nullptr) bytes += block.mixer->StateBytes(time);
+    }
+    return bytes;
+  }
+
+  ForwardResult Forward(const Tensor& tokens, const ForwardOptions& options) const override {
+    const OpScope scope("model");
+    PALIMPSEST_CHECK(tokens.rank() == 2) << "tokens " << tokens << " are not [batch, time]";
+    const NamedTensors fresh = options.state.empty() ? InitState(tokens.dim(0)) : NamedTensors();
+    const NamedTensors& before = options.state.empty() ? fresh : options.state;
+    const auto position = static_cast<int64_t>(Carried(before, kPosition).Item());
+
+    ForwardResult result;
+    const Dropper drop{options.dropout, config_.dropout()};
+    Tensor x = Embed(tokens, position);
+    x = Dropper{options.dropout, config_.embedding_dropout()}(x, "embedding");
+    for (const ResidualBlock& block : blocks_)
+      x = block.Forward(x, position, before, drop, result.state);
+    x = norm_(x);
+    result.logits =
+        MatMul(x, config_.tie_embeddings() ? embedding_.weight : head_.weight, {.b = true});
+    result.state[kPosition] = PositionTensor(position + tokens.dim(1));
+    return result;
+  }
+
+ private:
+  Tensor Embed(const Tensor& tokens, int64_t position) const {
+    const Tensor x = embedding_(tokens);
+    if (!positions_.weight) return x;
+    const int64_t end = position + tokens.dim(1);
+    PALIMPSEST_CHECK(end <= config_.learned_positions())
+        << "token " << end << " of a model with learned_positions: " << config_.learned_positions();
+    return Add(x, Slice(positions_.weight, 0, position, end));
+  }
+
+  ModelConfig config_;
+  Embedding embedding_, positions_;
+  std::vector<ResidualBlock> blocks_;
+  NormLayer norm_;
+  Linear head_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<LanguageModel>> LanguageModel::Create(const ModelConfig& config,
+                                                                     const RandomStream& init,
+                                                                     DType dtype) {
+  absl::StatusOr<ModelConfig> resolved = ResolveModelConfig(config);
+  if (!resolved.ok()) return resolved.status();
+  const double stddev = config.init_std();
+  const double residual = config.scale_residual_init()
+                              ? stddev / std::sqrt(2.0 * static_cast<double>(resolved->layers()))
+                              : stddev;
+  return std::make_unique<BlockModel>(*std::move(resolved),
+                                      ParamInit{init, dtype, stddev, residual});
+}
+
+NamedTensors Params(LanguageModel& model) {
+  NamedTensors params;
+  model.ForEachParam([&](const std::string& path, Tensor& param) { params[path] = param; });
+  return params;
+}
+
+int64_t NumParams(LanguageModel& model) {
+  int64_t count = 0;
+  model.ForEachParam([&](const std::string&, Tensor& param) { count += param.size(); });
+  return count;
+}
+
+int64_t StateBytes(const LanguageModel& model, int64_t time) { return model.StateBytes(time); }
+
+}  // namespace palimpsest
