@@ -47,7 +47,7 @@ class Forward : Head<T> {
     for (int64_t t = 0; t < count_; ++t)
       std::copy_n(y_.row(t), args_.value, this->At(out_.y, t, args_.value));
     const T keep = this->start(count_ - 1);
-    for (int64_t k = 0; k < args_.key; ++k) Scale(s_.row(k), keep, s_.row(k), pad_.value);
+    for (int64_t k = 0; k < args_.key; ++k) tile::Scale(s_.row(k), keep, s_.row(k), pad_.value);
     Gemm<true>(s_, this->k_last_.transposed(), r_, pad_.key, pad_.value, rows_);
   }
 
@@ -129,29 +129,19 @@ class Backward : Head<T> {
       Gemm<false>(dl_, dr_.left(), r_transposed_, rows_, pad_.chunk, args_.value,
                   Part::kLowerResult);
     for (int64_t t = 0; t < rows_; ++t) {
-      const int64_t n = (t / tile::kRows + 1) * tile::kRows;
-      Exchange(dp_.row(t), qk_.row(t), this->gamma(t), n);
+      const int64_t n = this->BlockEnd(t);
+      tile::Exchange(dp_.row(t), qk_.row(t), this->gamma(t), n);
       if (!erases()) continue;
-      Exchange(dl_.row(t), ek_.row(t), this->gamma(t - 1), n);
-      for (int64_t j = 0; j < t; ++j) dp_.row(t - 1)[j] += dl_.row(t)[j];
-    }
-  }
-
-  // The factors of gamma raw, given its cotangent d: raw becomes its own cotangent, d that of
-  // gamma.
-  static void Exchange(T* __restrict d, T* __restrict raw, const T* __restrict gamma, int64_t n) {
-    for (int64_t j = 0; j < n; ++j) {
-      const T draw = d[j] * gamma[j];
-      d[j] *= raw[j];
-      raw[j] = draw;
+      tile::Exchange(dl_.row(t), ek_.row(t), this->gamma(t - 1), n);
+      if (t > 0) tile::AddScaled(dp_.row(t - 1), T(1), dl_.row(t), t);
     }
   }
 
   void Queries() {
     Gemm<false>(dq_, dy_.left(), s_transposed_, rows_, pad_.key, args_.value);
     for (int64_t t = 0; t < rows_; ++t) {
-      dstart_[t] = Dot(q_.row(t), dq_.row(t), pad_.key);
-      Scale(dq_.row(t), this->start(t), dq_.row(t), pad_.key);
+      dstart_[t] = tile::Dot(q_.row(t), dq_.row(t), pad_.key);
+      tile::Scale(dq_.row(t), this->start(t), dq_.row(t), pad_.key);
     }
     Gemm<true>(dq_, qk_.left(), k_, rows_, pad_.key, rows_, Part::kLowerLeft);
   }
@@ -159,8 +149,8 @@ class Backward : Head<T> {
   void Erasures() {
     Gemm<false>(de_, dr_.left(), s_transposed_, rows_, pad_.key, args_.value);
     for (int64_t t = 0; t < rows_; ++t) {
-      dstart_[t - 1] += Dot(e_.row(t), de_.row(t), pad_.key);
-      Scale(de_.row(t), this->start(t - 1), de_.row(t), pad_.key);
+      dstart_[t - 1] += tile::Dot(e_.row(t), de_.row(t), pad_.key);
+      tile::Scale(de_.row(t), this->start(t - 1), de_.row(t), pad_.key);
     }
     Gemm<true>(de_, ek_.left(), k_, rows_, pad_.key, rows_, Part::kLowerLeft);
   }
@@ -168,41 +158,33 @@ class Backward : Head<T> {
   void Keys() {
     Gemm<false>(dk_, r_.left(), ds_transposed_, rows_, pad_.key, args_.value);
     for (int64_t t = 0; t < rows_; ++t) {
-      dp_.row(count_ - 1)[t] += Dot(k_.row(t), dk_.row(t), pad_.key);
-      Scale(dk_.row(t), this->gamma(count_ - 1)[t], dk_.row(t), pad_.key);
+      dp_.row(count_ - 1)[t] += tile::Dot(k_.row(t), dk_.row(t), pad_.key);
+      tile::Scale(dk_.row(t), this->gamma(count_ - 1)[t], dk_.row(t), pad_.key);
     }
     Gemm<true>(dk_, qk_.transposed(), q_, rows_, pad_.key, rows_, Part::kUpperLeft);
     if (erases()) Gemm<true>(dk_, ek_.transposed(), e_, rows_, pad_.key, rows_, Part::kUpperLeft);
   }
 
-  static T DotInputs(const T* a, const T* b, int64_t n) {
-    T sum = 0;
-    for (int64_t i = 0; i < n; ++i) sum += a[i] * b[i];
-    return sum;
-  }
-
   void StoreRows() {
     for (int64_t t = 0; t < count_; ++t) {
       std::copy_n(dq_.row(t), args_.key, this->At(grads_.dq, t, args_.key));
-      T* dk = this->At(grads_.dk, t, args_.key);
-      std::copy_n(dk_.row(t), args_.key, dk);
-      const T write = this->Gate(args_.write_scale, t, 1);
-      Scale(this->At(grads_.dv, t, args_.value), write, dr_.row(t), args_.value);
+      const T write = this->Gate(args_.write_scale, t, 1),
+              erase = -this->Gate(args_.erase_scale, t, 1);
+      tile::ScaleOutput(this->At(grads_.dv, t, args_.value), write, dr_.row(t), args_.value);
       if (args_.write_scale != nullptr) {
         *this->At(grads_.dwrite_scale, t, 1) =
-            DotInputs(this->At(args_.v, t, args_.value), dr_.row(t), args_.value);
-      }
-      if (!erases()) continue;
-      const T erase = -this->Gate(args_.erase_scale, t, 1);
-      if (grads_.de != nullptr) {
-        Scale(this->At(grads_.de, t, args_.key), erase, de_.row(t), args_.key);
-      } else {
-        for (int64_t i = 0; i < args_.key; ++i) dk[i] += erase * de_.row(t)[i];
+            tile::Dot(dr_.row(t), this->At(args_.v, t, args_.value), args_.value);
       }
       if (args_.erase_scale != nullptr) {
         *this->At(grads_.derase_scale, t, 1) =
-            -DotInputs(this->At(args_.e, t, args_.key), de_.row(t), args_.key);
+            -tile::Dot(de_.row(t), this->At(args_.e, t, args_.key), args_.key);
       }
+      if (grads_.de != nullptr) {
+        tile::ScaleOutput(this->At(grads_.de, t, args_.key), erase, de_.row(t), args_.key);
+      } else if (erases()) {
+        tile::AddScaled(dk_.row(t), erase, de_.row(t), args_.key);
+      }
+      std::copy_n(dk_.row(t), args_.key, this->At(grads_.dk, t, args_.key));
     }
   }
 
@@ -212,24 +194,20 @@ class Backward : Head<T> {
   void StoreKeeps() {
     if (args_.log_keep == nullptr) return;
     for (int64_t k = 0; k < args_.key; ++k)
-      dstart_[count_ - 1] += Dot(ds_.row(k), s_.row(k), pad_.value);
+      dstart_[count_ - 1] += tile::Dot(ds_.row(k), s_.row(k), pad_.value);
     std::fill_n(lambda_, pad_.chunk, T(0));
     T kappa = 0, next_keep = 0;
     for (int64_t t = count_ - 1; t >= 0; --t) {
       kappa = dstart_[t] + next_keep * kappa;
-      T dkeep = kappa * this->start(t - 1);
-      for (int64_t j = 0; j < t; ++j) {
-        lambda_[j] = dp_.row(t)[j] + next_keep * lambda_[j];
-        dkeep += lambda_[j] * this->gamma(t - 1)[j];
-      }
+      const T dgamma = tile::DecayAndDot(lambda_, next_keep, dp_.row(t), this->gamma(t - 1), t);
       next_keep = this->keep(t);
-      *this->At(grads_.dlog_keep, t, 1) = next_keep * dkeep;
+      *this->At(grads_.dlog_keep, t, 1) = next_keep * (kappa * this->start(t - 1) + dgamma);
     }
   }
 
   void State() {
     const T keep = this->start(count_ - 1);
-    for (int64_t k = 0; k < args_.key; ++k) Scale(ds_.row(k), keep, ds_.row(k), pad_.value);
+    for (int64_t k = 0; k < args_.key; ++k) tile::Scale(ds_.row(k), keep, ds_.row(k), pad_.value);
     Gemm<true>(ds_, this->q_start_.transposed(), dy_, pad_.key, pad_.value, rows_);
     if (erases()) Gemm<true>(ds_, this->e_start_.transposed(), dr_, pad_.key, pad_.value, rows_);
   }

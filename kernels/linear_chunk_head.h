@@ -3,29 +3,13 @@
 
 #include <cmath>
 #include <cstring>
-#include <initializer_list>
 
 #include "hwy/aligned_allocator.h"
 #include "kernels/linear_chunk.h"
 #include "kernels/small_gemm.h"
+#include "kernels/small_rows.h"
 
 namespace palimpsest {
-
-template <typename T>
-void Scale(T* to, T scale, const T* from, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) to[i] = scale * from[i];
-}
-
-// Of whole vectors.
-template <typename T>
-T Dot(const T* a, const T* b, int64_t n) {
-  const tile::Simd<T> d;
-  tile::Vec<T> sum = tile::hn::Zero(d);
-  for (int64_t i = 0; i < n; i += tile::hn::Lanes(d)) {
-    sum = tile::hn::MulAdd(tile::hn::Load(d, a + i), tile::hn::Load(d, b + i), sum);
-  }
-  return tile::hn::GetLane(tile::hn::SumOfLanes(d, sum));
-}
 
 // Memory of this thread that a kernel lays its tiles in; kept for the next call.
 template <typename T>
@@ -105,6 +89,8 @@ class Head {
   // Products of keep from the chunk's start through token t; 1 for t = -1.
   T& start(int64_t t) const { return gates_.row(0)[t + 1]; }
   T& keep(int64_t t) const { return gates_.row(1)[t]; }
+  // Past the last column of row t of a table that is part of a block on the diagonal.
+  static int64_t BlockEnd(int64_t t) { return (t / tile::kRows + 1) * tile::kRows; }
   // Row t of Gamma; zeros for t = -1.
   T* gamma(int64_t t) const { return keep_.row(t + 1); }
 
@@ -124,9 +110,9 @@ class Head {
     tile::Transpose(k_transposed_, k_, rows_, pad_.key);
     FillKeeps();
     for (int64_t t = 0; t < rows_; ++t) {
-      Scale(q_start_.row(t), start(t), q_.row(t), pad_.key);
-      Scale(k_last_.row(t), gamma(count_ - 1)[t], k_.row(t), pad_.key);
-      if (args_.e != nullptr) Scale(e_start_.row(t), start(t - 1), e_.row(t), pad_.key);
+      tile::Scale(q_start_.row(t), start(t), q_.row(t), pad_.key);
+      tile::Scale(k_last_.row(t), gamma(count_ - 1)[t], k_.row(t), pad_.key);
+      if (args_.e != nullptr) tile::Scale(e_start_.row(t), start(t - 1), e_.row(t), pad_.key);
     }
   }
 
@@ -143,7 +129,7 @@ class Head {
   void Pack(Matrix to, const void* from, int64_t dim, F scale) {
     for (int64_t t = 0; t < rows_; ++t) {
       if (t < count_ && from != nullptr) {
-        Scale(to.row(t), scale(t), At(from, t, dim), dim);
+        tile::ScaleInput(to.row(t), scale(t), At(from, t, dim), dim);
       } else {
         std::fill_n(to.row(t), dim, T(0));
       }
@@ -183,7 +169,7 @@ class Head {
       const T log_keep = t < count_ ? Gate(args_.log_keep, t, 0) : T(0);
       keep(t) = log_keep == 0 ? T(1) : std::exp(log_keep);
       start(t) = keep(t) * start(t - 1);
-      Scale(gamma(t), keep(t), gamma(t - 1), pad_.chunk);
+      tile::Scale(gamma(t), keep(t), gamma(t - 1), pad_.chunk);
       gamma(t)[t] = 1;
     }
   }
@@ -194,10 +180,7 @@ class Head {
     tile::Gemm<false>(raw, x.left(), k_transposed_, rows_, pad_.chunk, args_.key,
                       tile::Part::kLowerResult);
     for (int64_t t = 0; t < rows_; ++t) {
-      const T *g = gamma(t + shift), *from = raw.row(t);
-      T* to = masked.row(t);
-      for (int64_t j = 0, n = (t / tile::kRows + 1) * tile::kRows; j < n; ++j)
-        to[j] = g[j] * from[j];
+      tile::Multiply(masked.row(t), gamma(t + shift), raw.row(t), BlockEnd(t));
     }
   }
 };
