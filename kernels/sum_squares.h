@@ -1,0 +1,22 @@
+#ifndef KERNELS_SUM_SQUARES_H_
+#define KERNELS_SUM_SQUARES_H_
+
+#include <cstdint>
+
+#include "core/dtype.h"
+#include "core/kernel.h"
+
+namespace palimpsest {
+
+// sum_i x_i^2, squared and summed in f64, so that it overflows for no f32; in an order given by the
+// size alone.
+struct SumSquaresArgs {
+  DType dtype;  // Any float.
+  int64_t size;
+  const void* x;
+};
+extern Kernel<double(const SumSquaresArgs&)> sum_squares;
+
+}  // namespace palimpsest
+
+#endif  // KERNELS_SUM_SQUARES_H_

@@ -1,0 +1,153 @@
+#include "optim/newton_schulz.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "core/random.h"
+#include "core/tape.h"
+#include "gtest/gtest.h"
+#include "ops/elementwise.h"
+#include "ops/layout.h"
+#include "ops/linalg.h"
+#include "ops/reduce.h"
+#include "tests/gradcheck.h"
+
+namespace palimpsest {
+namespace {
+
+Tensor Normal(Shape shape, uint64_t seed, DType dtype = DType::kF64) {
+  return RandomNormal(std::move(shape), RandomStream(seed, "newton_schulz"), dtype);
+}
+
+Tensor Identity(int64_t n) {
+  Tensor eye = Tensor::Full({n, n}, 0.0, DType::kF64);
+  for (int64_t i = 0; i < n; ++i) eye.mutable_data<double>()[i * n + i] = 1.0;
+  return eye;
+}
+
+// A product of reflections: orthogonal.
+Tensor Orthogonal(int64_t n, uint64_t seed) {
+  Tensor q = Identity(n);
+  for (int64_t i = 0; i < n; ++i) {
+    const Tensor v = Normal({n, 1}, seed + i);
+    const Tensor projection = Div(MatMul(v, v, {.b = true}), Sum(Mul(v, v)));
+    q = MatMul(Sub(Identity(n), Mul(projection, 2.0)), q);
+  }
+  return q;
+}
+
+// U diag(s) V^T of the given extents, for as many values as the shorter side has.
+struct Decomposed {
+  Tensor u, v;  // Columns are the singular vectors.
+
+  Decomposed(int64_t rows, int64_t columns, uint64_t seed) {
+    const int64_t rank = std::min(rows, columns);
+    u = Slice(Orthogonal(rows, seed), 1, 0, rank);
+    v = Slice(Orthogonal(columns, seed + 100), 1, 0, rank);
+  }
+  Tensor With(const std::vector<double>& s) const {
+    const int64_t rank = u.dim(1);
+    return MatMul(Mul(u, Tensor::FromVector({1, rank}, s, DType::kF64)), v, {.b = true});
+  }
+};
+
+double Quintic(double s, int steps) {
+  for (const QuinticStep& q : JordanSteps(steps))
+    s = q.a * s + q.b * s * s * s + q.c * std::pow(s, 5);
+  return s;
+}
+
+struct Extents {
+  int64_t rows, columns;
+};
+
+class NewtonSchulzTest : public ::testing::TestWithParam<Extents> {};
+
+// Singular vectors stay, singular values go through the polynomial.
+TEST_P(NewtonSchulzTest, MapsSingularValues) {
+  const auto [rows, columns] = GetParam();
+  const Decomposed d(rows, columns, 7);
+  std::vector<double> s, want;
+  double norm = 0.0;
+  for (int64_t i = 0; i < std::min(rows, columns); ++i)
+    s.push_back(1.0 / static_cast<double>(i + 1)), norm += s.back() * s.back();
+  for (double value : s) want.push_back(Quintic(value / std::sqrt(norm), 5));
+  EXPECT_LT(Distance(NewtonSchulz(d.With(s), JordanSteps(5)), d.With(want)), 1e-12);
+}
+
+// The table's range: singular values from 0.01 of the norm up come to lie in [0.68, 1.14].
+TEST_P(NewtonSchulzTest, IsNearlyOrthogonal) {
+  const auto [rows, columns] = GetParam();
+  const Tensor m = Normal({rows, columns}, 3);
+  const Tensor o = NewtonSchulz(m, JordanSteps(5));
+  const bool tall = rows > columns;
+  const Tensor gram = MatMul(o, o, {.a = tall, .b = !tall});
+  const int64_t rank = gram.dim(0);
+  const Tensor error = Sub(gram, Identity(rank));
+  // Eigenvalues within 0.54 of 1 bound every entry.
+  EXPECT_LE(Max(Abs(error)).Item(), 1.0 - 0.68 * 0.68 + 0.01);
+}
+
+// Transposing before is transposing after.
+TEST_P(NewtonSchulzTest, CommutesWithTransposition) {
+  const auto [rows, columns] = GetParam();
+  const Tensor m = Normal({rows, columns}, 5), t = Permute(m, {1, 0});
+  EXPECT_LT(
+      Distance(NewtonSchulz(t, JordanSteps(5)), Permute(NewtonSchulz(m, JordanSteps(5)), {1, 0})),
+      1e-12);
+}
+
+TEST_P(NewtonSchulzTest, GradientsAgreeWithDifferences) {
+  const auto [rows, columns] = GetParam();
+  const auto f = [](const Tensors& x) { return NewtonSchulz(x[0], JordanSteps(3)); };
+  CheckGradient(f, {Normal({rows, columns}, 11)});
+  CheckSecondGradient(f, {Normal({rows, columns}, 12)});
+}
+
+INSTANTIATE_TEST_SUITE_P(Extents, NewtonSchulzTest,
+                         ::testing::Values(Extents{3, 7}, Extents{7, 3}, Extents{4, 4},
+                                           Extents{1, 5}, Extents{5, 1}, Extents{1, 1}),
+                         [](const auto& info) {
+                           return std::to_string(info.param.rows) + "x" +
+                                  std::to_string(info.param.columns);
+                         });
+
+TEST(NewtonSchulz, SingularValuesEndInTheRangeOfTheTable) {
+  for (double s = 0.01; s <= 1.0; s += 0.001) {
+    EXPECT_GE(Quintic(s, 5), 0.68) << s;
+    EXPECT_LE(Quintic(s, 5), 1.14) << s;
+  }
+}
+
+TEST(NewtonSchulz, ZeroStaysZeroAndHasFiniteGradients) {
+  const Tensor zero = Tensor::Full({3, 4}, 0.0, DType::kF32);
+  EXPECT_TRUE(SameBits(NewtonSchulz(zero, JordanSteps(5)), zero));
+  Tape tape;
+  tape.Watch(zero);
+  EXPECT_TRUE(AllFinite(tape.Gradient(NewtonSchulz(zero, JordanSteps(5)), {zero})[0]));
+}
+
+TEST(NewtonSchulz, RankDeficientKeepsItsNullSpace) {
+  const Decomposed d(4, 6, 9);
+  const Tensor o = NewtonSchulz(d.With({4.0, 3.0, 0.0, 0.0}), JordanSteps(5));
+  EXPECT_LT(Distance(o, d.With({Quintic(0.8, 5), Quintic(0.6, 5), 0.0, 0.0})), 1e-12);
+}
+
+TEST(NewtonSchulz, TinyAndHugeMatricesDoNotVanishOrOverflow) {
+  const Tensor m = Normal({3, 5}, 1, DType::kF32);
+  const Tensor o = NewtonSchulz(m, JordanSteps(5));
+  EXPECT_LT(Distance(NewtonSchulz(Mul(m, 1e-5), JordanSteps(5)), o), 1e-4);
+  EXPECT_LT(Distance(NewtonSchulz(Mul(m, 1e15), JordanSteps(5)), o), 1e-4);
+}
+
+TEST(NewtonSchulz, MatricesOfABatchAreIndependent) {
+  const Tensor batch = Normal({2, 3, 4}, 2);
+  const Tensor second = Reshape(Slice(batch, 0, 1, 2), {3, 4});
+  const Tensor o = NewtonSchulz(batch, JordanSteps(5));
+  EXPECT_LT(Distance(Reshape(Slice(o, 0, 1, 2), {3, 4}), NewtonSchulz(second, JordanSteps(5))),
+            1e-12);
+}
+
+}  // namespace
+}  // namespace palimpsest
