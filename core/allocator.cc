@@ -10,6 +10,7 @@
 #include <cstring>
 #include <fstream>
 #include <iostream>
+#include <limits>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -43,15 +44,17 @@ void* AllocateCpu(int64_t bytes) {
 int64_t CpuLimit() {
   int64_t limit = int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE);
   int64_t group = 0;
-  if (std::ifstream("/sys/fs/cgroup/memory.max") >> group && group > 0) limit = std::min(limit, group);
+  if (std::ifstream("/sys/fs/cgroup/memory.max") >> group && group > 0)
+    limit = std::min(limit, group);
   return limit;
 }
 
 std::function<void(const absl::Status&)>& Handler() {
-  static auto* handler = new std::function<void(const absl::Status&)>([](const absl::Status& status) {
-    std::cerr << status.message() << std::endl;
-    std::_Exit(1);
-  });
+  static auto* handler =
+      new std::function<void(const absl::Status&)>([](const absl::Status& status) {
+        std::cerr << status.message() << std::endl;
+        std::_Exit(1);
+      });
   return *handler;
 }
 
@@ -61,21 +64,25 @@ std::string Describe(const char* op, const Shape& shape, DType dtype, int64_t by
 }
 
 Allocator* Allocators() {
-  static auto* allocators = new Allocator[kDeviceCount]{Allocator(Device::kCpu), Allocator(Device::kCuda)};
+  static auto* allocators =
+      new Allocator[kDeviceCount]{Allocator(Device::kCpu), Allocator(Device::kCuda)};
   return allocators;
 }
 
-[[maybe_unused]] const bool registered_cpu =
-    Allocator::SetBackend(Device::kCpu, {AllocateCpu, [](void* data) { std::free(data); }, CpuLimit()});
+[[maybe_unused]] const bool registered_cpu = Allocator::SetBackend(
+    Device::kCpu, {AllocateCpu, [](void* data) { std::free(data); }, CpuLimit()});
 
 }  // namespace
 
 Allocator& Allocator::Of(Device device) {
-  PALIMPSEST_CHECK(Has(device)) << "no memory for device " << device << " in this build or on this machine";
+  PALIMPSEST_CHECK(Has(device)) << "no memory for device " << device
+                                << " in this build or on this machine";
   return Allocators()[static_cast<int>(device)];
 }
 
-bool Allocator::Has(Device device) { return Allocators()[static_cast<int>(device)].backend_.allocate != nullptr; }
+bool Allocator::Has(Device device) {
+  return Allocators()[static_cast<int>(device)].backend_.allocate != nullptr;
+}
 
 bool Allocator::SetBackend(Device device, Backend backend) {
   Allocator& a = Allocators()[static_cast<int>(device)];
@@ -86,7 +93,9 @@ bool Allocator::SetBackend(Device device, Backend backend) {
 
 MemoryBlock* Allocator::Allocate(const Shape& shape, DType dtype) {
   int64_t bytes = 0;
-  PALIMPSEST_CHECK(!__builtin_mul_overflow(NumElements(shape), static_cast<int64_t>(SizeOf(dtype)), &bytes))
+  PALIMPSEST_CHECK(
+      !__builtin_mul_overflow(NumElements(shape), static_cast<int64_t>(SizeOf(dtype)), &bytes) &&
+      bytes <= std::numeric_limits<int64_t>::max() / 2)
       << "shape " << shape << " of " << dtype << " has too many bytes";
   const int64_t capacity = Bucket(bytes);
   std::unique_lock lock(mutex_);
@@ -99,7 +108,8 @@ MemoryBlock* Allocator::Allocate(const Shape& shape, DType dtype) {
   }
   stats_.live_bytes += capacity;
   stats_.peak_bytes = std::max(stats_.peak_bytes, stats_.live_bytes);
-  auto* block = new MemoryBlock{data, bytes, capacity, OpScope::Current(), shape, dtype, &live_, live_.prev};
+  auto* block =
+      new MemoryBlock{data, bytes, capacity, OpScope::Current(), shape, dtype, &live_, live_.prev};
   live_.prev->next = block;
   live_.prev = block;
   if (poison_ && device_ == Device::kCpu) std::memset(data, 0xff, capacity);
@@ -173,10 +183,12 @@ std::string Allocator::Report(const Shape& shape, DType dtype) const {
   const auto count = std::min<size_t>(kReported, largest.size());
   std::partial_sort(largest.begin(), largest.begin() + count, largest.end(),
                     [](const MemoryBlock* a, const MemoryBlock* b) { return a->bytes > b->bytes; });
-  std::string report = absl::StrFormat(
-      "%s out of memory. Tried to allocate %s; %.1f MiB live of %.1f MiB.", device_ == Device::kCpu ? "CPU" : "CUDA",
-      Describe(OpScope::Current(), shape, dtype, NumElements(shape) * static_cast<int64_t>(SizeOf(dtype))),
-      stats_.live_bytes / 1048576.0, backend_.limit / 1048576.0);
+  std::string report =
+      absl::StrFormat("%s out of memory. Tried to allocate %s; %.1f MiB live of %.1f MiB.",
+                      device_ == Device::kCpu ? "CPU" : "CUDA",
+                      Describe(OpScope::Current(), shape, dtype,
+                               NumElements(shape) * static_cast<int64_t>(SizeOf(dtype))),
+                      stats_.live_bytes / 1048576.0, backend_.limit / 1048576.0);
   if (count > 0) report += " Largest live tensors:";
   for (size_t i = 0; i < count; ++i) {
     const MemoryBlock& b = *largest[i];
@@ -185,6 +197,8 @@ std::string Allocator::Report(const Shape& shape, DType dtype) const {
   return report + ". Lower the batch size or the sequence length, or recompute activations.";
 }
 
-void SetOutOfMemoryHandler(std::function<void(const absl::Status&)> handler) { Handler() = std::move(handler); }
+void SetOutOfMemoryHandler(std::function<void(const absl::Status&)> handler) {
+  Handler() = std::move(handler);
+}
 
 }  // namespace palimpsest

@@ -24,13 +24,22 @@ struct Bf16 {
     const bool nan = (u & 0x7fffffffu) > 0x7f800000u;
     bits = static_cast<uint16_t>(nan ? (u >> 16) | 0x40u : (u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
   }
-  explicit Bf16(double value) : Bf16(static_cast<float>(value)) {}
+  explicit Bf16(double value) : Bf16(RoundToOdd(value)) {}
   explicit operator float() const { return std::bit_cast<float>(uint32_t{bits} << 16); }
   explicit operator double() const { return static_cast<float>(*this); }
+
+ private:
+  // To f32 with the last bit set if inexact, so that rounding once more is as rounding once.
+  static float RoundToOdd(double value) {
+    const float f = static_cast<float>(value);
+    const uint32_t u = std::bit_cast<uint32_t>(f);
+    if (f == value || f != f || (u & 1u) != 0) return f;
+    return std::bit_cast<float>(u + ((f < value) == (value > 0) ? 1u : ~0u));
+  }
 };
 
-size_t SizeOf(DType dtype);        // bytes an element
-const char* NameOf(DType dtype);   // "f32"
+size_t SizeOf(DType dtype);       // bytes an element
+const char* NameOf(DType dtype);  // "f32"
 std::ostream& operator<<(std::ostream& os, DType dtype);
 
 constexpr bool IsFloat(DType dtype) { return dtype <= DType::kBf16; }

@@ -17,8 +17,8 @@ namespace {
 
 thread_local bool in_parallel = false;
 
-// A job is a body and a counter of parts not yet taken; the caller and the workers that come in time take
-// parts until none is left. A worker that the machine keeps from running delays nobody.
+// A job is a body and a counter of parts not yet taken; the caller and the workers that come in
+// time take parts until none is left. A worker that the machine keeps from running delays nobody.
 class Pool {
  public:
   explicit Pool(int threads) {
@@ -75,7 +75,8 @@ class Pool {
     uint64_t seen = 0;
     for (;;) {
       // A short spin first: kernels follow one another closely.
-      for (int spin = 0; spin < kSpins && jobs_.load(std::memory_order_acquire) == seen; ++spin) Pause();
+      for (int spin = 0; spin < kSpins && jobs_.load(std::memory_order_acquire) == seen; ++spin)
+        Pause();
       {
         std::unique_lock lock(mutex_);
         wake_.wait(lock, [&] { return stop_ || (open_ && jobs_ != seen); });
@@ -109,15 +110,16 @@ int DefaultThreads() {
 std::mutex pool_mutex;
 
 // Never destroyed: a worker may not outlive what it runs in, and statics die in no useful order.
-std::unique_ptr<Pool>& TheSlot() {
-  static auto* slot = new std::unique_ptr<Pool>;
+// Shared with the jobs in it: another thread may replace it meanwhile.
+std::shared_ptr<Pool>& TheSlot() {
+  static auto* slot = new std::shared_ptr<Pool>;
   return *slot;
 }
 
-Pool& ThePool() {
+std::shared_ptr<Pool> ThePool() {
   const std::lock_guard lock(pool_mutex);
-  if (TheSlot() == nullptr) TheSlot() = std::make_unique<Pool>(DefaultThreads());
-  return *TheSlot();
+  if (TheSlot() == nullptr) TheSlot() = std::make_shared<Pool>(DefaultThreads());
+  return TheSlot();
 }
 
 }  // namespace
@@ -127,21 +129,22 @@ void SetNumThreads(int threads) {
   const std::lock_guard lock(pool_mutex);
   if (TheSlot() == nullptr || TheSlot()->threads() != threads) {
     TheSlot().reset();
-    TheSlot() = std::make_unique<Pool>(threads);
+    TheSlot() = std::make_shared<Pool>(threads);
   }
 }
 
-int NumThreads() { return ThePool().threads(); }
+int NumThreads() { return ThePool()->threads(); }
 
-void ParallelFor(int64_t n, int64_t grain, absl::FunctionRef<void(int64_t begin, int64_t end)> body) {
+void ParallelFor(int64_t n, int64_t grain,
+                 absl::FunctionRef<void(int64_t begin, int64_t end)> body) {
   if (n <= 0) return;
   grain = std::max<int64_t>(grain, 1);
   if (in_parallel || n <= grain) return body(0, n);
-  Pool& pool = ThePool();
-  if (pool.threads() == 1) return body(0, n);
+  const std::shared_ptr<Pool> pool = ThePool();
+  if (pool->threads() == 1) return body(0, n);
   // A few parts a thread even out their speeds.
-  const int64_t parts = int64_t{4} * pool.threads();
-  pool.Run(n, std::max(grain, (n + parts - 1) / parts), body);
+  const int64_t parts = int64_t{4} * pool->threads();
+  pool->Run(n, std::max(grain, (n + parts - 1) / parts), body);
 }
 
 }  // namespace palimpsest

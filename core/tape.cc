@@ -41,7 +41,7 @@ bool SetAccumulate(AccumulateFn fn) {
 }
 
 struct Recorder {
-  static void Look(const char* what, const Tensors& xs) {
+  static void Look(const char* what, absl::Span<const Tensor> xs) {
     if (state.watch == nullptr) return;
     for (const Tensor& x : xs) {
       if (x) state.watch->Look(what, OpScope::Current(), x);
@@ -51,8 +51,9 @@ struct Recorder {
   static void NoteCapture(const Tensors& inputs) {
     Capture& c = *state.capture;
     for (const Tensor& x : inputs) {
-      const bool tracked = std::any_of(state.tapes.begin(), state.tapes.begin() + state.first_recording,
-                                       [&](const Tape* t) { return t->Tracks(x); });
+      const bool tracked =
+          std::any_of(state.tapes.begin(), state.tapes.begin() + state.first_recording,
+                      [&](const Tape* t) { return t->Tracks(x); });
       if (tracked && c.seen.insert(x.id()).second) c.captured.push_back(x);
     }
   }
@@ -68,9 +69,16 @@ struct Recorder {
         tracked |= tape->Tracks(x);
         own |= tape->own_gradients_.contains(x.id());
       }
-      if (!tracked) continue;
-      PALIMPSEST_CHECK(!own) << "a gradient flows back into the tape that computed it; to differentiate "
-                                "a gradient, watch with an outer tape";
+      if (!tracked) {
+        // What is made of a gradient alone is as little recorded, and as little to be mixed in.
+        if (own) {
+          for (const Tensor& out : outs) tape->own_gradients_.insert(out.id());
+        }
+        continue;
+      }
+      PALIMPSEST_CHECK(!own)
+          << "a gradient flows back into the tape that computed it; to differentiate "
+             "a gradient, watch with an outer tape";
       Tape::Node node{OpScope::Current(), {}, {}, {}, make_vjp(*tape)};
       for (const Tensor& out : outs) {
         node.outs.push_back(out.id());
@@ -84,11 +92,13 @@ struct Recorder {
     }
   }
 
-  static bool Idle() { return state.tapes.size() == state.first_recording && state.capture == nullptr; }
+  static bool Idle() {
+    return state.tapes.size() == state.first_recording && state.capture == nullptr;
+  }
 };
 
 Tensor Record(Tensor out, std::vector<Arg> args) {
-  Recorder::Look("", {out});
+  Recorder::Look("", absl::MakeConstSpan(&out, 1));
   if (Recorder::Idle()) return out;
   Tensors inputs;
   for (const Arg& a : args) inputs.push_back(a.input);
@@ -117,9 +127,22 @@ Tensors Record(Tensors outs, Tensors inputs, JointVjp vjp) {
 
 namespace {
 
-// The gradient of (inputs, dys) -> vjp of `composed`, for cotangents ddxs of the gradients that exist.
-Tensors SecondVjp(const std::function<Tensors(const Tensors&)>& composed, const Tensors& inputs,
-                  const Tensors& dys, const std::vector<bool>& has_dx, const Tensors& ddxs) {
+// The same values under ids of their own; tapes that track a tensor track its alias.
+Tensors Aliases(const Tensors& xs) {
+  Tensors aliases;
+  for (const Tensor& x : xs) {
+    aliases.push_back(x ? Record(x.Detach(), {{x, [](const Tensor& dy) { return dy; }}})
+                        : Tensor());
+  }
+  return aliases;
+}
+
+// The gradient of (inputs, dys) -> vjp of `composed`, for cotangents ddxs of the gradients that
+// exist. By way of aliases, lest a tensor given twice gets the gradient of both its places at each.
+Tensors SecondVjp(const std::function<Tensors(const Tensors&)>& composed,
+                  const Tensors& given_inputs, const Tensors& given_dys,
+                  const std::vector<bool>& has_dx, const Tensors& ddxs) {
+  const Tensors inputs = Aliases(given_inputs), dys = Aliases(given_dys);
   Tensors all = inputs, ys, given;
   for (const Tensor& dy : dys) {
     if (dy) all.push_back(dy);
@@ -150,7 +173,8 @@ Tensors SecondVjp(const std::function<Tensors(const Tensors&)>& composed, const 
 Tensors RecordFused(Tensors outs, Tensors inputs, JointVjp fused_vjp,
                     std::function<Tensors(const Tensors& inputs)> composed) {
   if (state.composed_scopes > 0) return composed(inputs);
-  JointVjp vjp = [inputs, fused_vjp = std::move(fused_vjp), composed = std::move(composed)](const Tensors& dys) {
+  JointVjp vjp = [inputs, fused_vjp = std::move(fused_vjp),
+                  composed = std::move(composed)](const Tensors& dys) {
     Tensors dxs = RunUnrecorded([&] { return fused_vjp(dys); });
     Tensors made, all = inputs;
     std::vector<bool> has_dx;
@@ -162,9 +186,8 @@ Tensors RecordFused(Tensors outs, Tensors inputs, JointVjp fused_vjp,
     for (const Tensor& dy : dys) {
       if (dy) all.push_back(dy);
     }
-    Record(std::move(made), std::move(all), [=](const Tensors& ddxs) {
-      return SecondVjp(composed, inputs, dys, has_dx, ddxs);
-    });
+    Record(std::move(made), std::move(all),
+           [=](const Tensors& ddxs) { return SecondVjp(composed, inputs, dys, has_dx, ddxs); });
     return dxs;
   };
   return Record(std::move(outs), std::move(inputs), std::move(vjp));
@@ -183,12 +206,14 @@ void Tape::Deactivate() {
   active_ = false;
   const auto it = std::find(state.tapes.begin(), state.tapes.end(), this);
   PALIMPSEST_CHECK(it != state.tapes.end()) << "a tape ends on another thread than it began on";
-  if (static_cast<size_t>(it - state.tapes.begin()) < state.first_recording) --state.first_recording;
+  if (static_cast<size_t>(it - state.tapes.begin()) < state.first_recording)
+    --state.first_recording;
   state.tapes.erase(it);
 }
 
 void Tape::Watch(const Tensor& x) {
-  PALIMPSEST_CHECK(active_) << "this tape has given its gradient; make it persistent to go on recording";
+  PALIMPSEST_CHECK(active_)
+      << "this tape has given its gradient; make it persistent to go on recording";
   PALIMPSEST_CHECK(IsFloat(x.dtype())) << "no gradient with respect to " << x;
   tracked_.insert(x.id());
 }
@@ -201,10 +226,12 @@ void Tape::Watch(const NamedTensors& xs) {
   for (const auto& [name, x] : xs) Watch(x);
 }
 
-Tensors Tape::Gradient(absl::Span<const Tensor> ys, absl::Span<const Tensor> sources, absl::Span<const Tensor> dys) {
+Tensors Tape::Gradient(absl::Span<const Tensor> ys, absl::Span<const Tensor> sources,
+                       absl::Span<const Tensor> dys) {
   const OpScope backward("backward");
   PALIMPSEST_CHECK(active_) << "this tape has given its gradient; make it persistent for several";
-  PALIMPSEST_CHECK(dys.empty() || dys.size() == ys.size()) << ys.size() << " outputs, " << dys.size() << " cotangents";
+  PALIMPSEST_CHECK(dys.empty() || dys.size() == ys.size())
+      << ys.size() << " outputs, " << dys.size() << " cotangents";
   const bool persistent = lifetime_ == Lifetime::kPersistent;
   absl::flat_hash_set<uint64_t> wanted;
   for (const Tensor& s : sources) wanted.insert(s.id());
@@ -214,7 +241,8 @@ Tensors Tape::Gradient(absl::Span<const Tensor> ys, absl::Span<const Tensor> sou
     sum = sum ? Accumulate(std::exchange(sum, {}), dx) : std::move(dx);
   };
   for (size_t i = 0; i < ys.size(); ++i) {
-    const Tensor dy = dys.empty() ? Tensor::Full(ys[i].shape(), 1.0, ys[i].dtype(), ys[i].device()) : dys[i];
+    const Tensor dy =
+        dys.empty() ? Tensor::Full(ys[i].shape(), 1.0, ys[i].dtype(), ys[i].device()) : dys[i];
     PALIMPSEST_CHECK(dy.shape() == ys[i].shape() && dy.dtype() == ys[i].dtype())
         << "cotangent " << dy << " of " << ys[i];
     add(ys[i].id(), dy);
@@ -256,13 +284,17 @@ Tensors Tape::Gradient(absl::Span<const Tensor> ys, absl::Span<const Tensor> sou
     if (auto it = results.find(s.id()); it != results.end()) g = it->second;
     if (auto it = grads.find(s.id()); it != grads.end()) g = it->second;
     out.push_back(g ? g : Tensor::Full(s.shape(), 0.0, s.dtype(), s.device()));
-    if (persistent) own_gradients_.insert(out.back().id());
+    const auto is_dy = [&](const Tensor& dy) { return dy.id() == out.back().id(); };
+    // A cotangent passed through is still the caller's.
+    if (persistent && std::none_of(dys.begin(), dys.end(), is_dy))
+      own_gradients_.insert(out.back().id());
   }
   return out;
 }
 
 Tensors Tape::Gradient(const Tensor& y, absl::Span<const Tensor> sources, Tensor dy) {
-  return Gradient(absl::MakeConstSpan(&y, 1), sources, dy ? absl::MakeConstSpan(&dy, 1) : absl::Span<const Tensor>());
+  return Gradient(absl::MakeConstSpan(&y, 1), sources,
+                  dy ? absl::MakeConstSpan(&dy, 1) : absl::Span<const Tensor>());
 }
 
 NamedTensors Tape::Gradient(const Tensor& y, const NamedTensors& sources) {
@@ -286,7 +318,8 @@ Tensors RunUnrecorded(absl::FunctionRef<Tensors()> f, Tensors* captured) {
   Tensors outs = f();
   state.first_recording = first_recording;
   state.capture = outer;
-  if (captured != nullptr) captured->insert(captured->end(), capture.captured.begin(), capture.captured.end());
+  if (captured != nullptr)
+    captured->insert(captured->end(), capture.captured.begin(), capture.captured.end());
   return outs;
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -57,6 +58,7 @@ class Tape {
 
   void Watch(const Tensor& x);
   void Watch(absl::Span<const Tensor> xs);
+  void Watch(std::initializer_list<Tensor> xs) { Watch(absl::Span<const Tensor>(xs)); }
   void Watch(const NamedTensors& xs);
 
   // The gradient of sum_i <ys_i, dys_i> for each source; zeros where nothing depends on it. `dys` default
