@@ -99,6 +99,12 @@ std::vector<double> Tensor::ToVector() const {
   return values;
 }
 
+int64_t TotalBytes(const NamedTensors& tensors) {
+  int64_t bytes = 0;
+  for (const auto& [name, x] : tensors) bytes += x.bytes();
+  return bytes;
+}
+
 std::string Describe(const Tensor& x) {
   if (!x) return "(none)";
   return std::string(NameOf(x.dtype())) + " " + ToString(x.shape());

@@ -89,6 +89,7 @@ class Tensor {
 using Tensors = std::vector<Tensor>;
 // By path ("blocks.0.mixer.q.weight"); the order of the keys is the order of everything done to all.
 using NamedTensors = std::map<std::string, Tensor>;
+int64_t TotalBytes(const NamedTensors& tensors);
 
 // "f32 [2,3]", for messages.
 std::string Describe(const Tensor& x);

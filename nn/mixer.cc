@@ -9,10 +9,4 @@ const Tensor& Carried(const NamedTensors& state, const std::string& name) {
   return it->second;
 }
 
-int64_t TotalBytes(const NamedTensors& tensors) {
-  int64_t bytes = 0;
-  for (const auto& [name, tensor] : tensors) bytes += tensor.bytes();
-  return bytes;
-}
-
 }  // namespace palimpsest

@@ -29,8 +29,6 @@ class Mixer {
 
 // state[name], which must be there.
 const Tensor& Carried(const NamedTensors& state, const std::string& name);
-int64_t TotalBytes(const NamedTensors& tensors);
-
 }  // namespace palimpsest
 
 #endif  // NN_MIXER_H_

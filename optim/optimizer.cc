@@ -178,10 +178,4 @@ absl::StatusOr<std::unique_ptr<Optimizer>> Optimizer::Create(const OptimizerConf
   return optimizer;
 }
 
-int64_t TotalBytes(const NamedTensors& tensors) {
-  int64_t bytes = 0;
-  for (const auto& [name, x] : tensors) bytes += x.bytes();
-  return bytes;
-}
-
 }  // namespace palimpsest

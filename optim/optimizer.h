@@ -41,9 +41,6 @@ class Optimizer {
   virtual std::string Summary() const = 0;
 };
 
-// Of a state: what the optimizer costs.
-int64_t TotalBytes(const NamedTensors& tensors);
-
 }  // namespace palimpsest
 
 #endif  // OPTIM_OPTIMIZER_H_

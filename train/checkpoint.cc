@@ -175,7 +175,7 @@ absl::StatusOr<FoundCheckpoint> LatestCheckpoint(const std::string& dir) {
     if (status.ok()) return FoundCheckpoint{path, step, std::move(ignored)};
     ignored.push_back(std::string(status.message()));
   }
-  const std::string why = ignored.empty() ? "" : absl::StrCat(":\n", absl::StrJoin(ignored, "\n"));
+  const std::string why = ignored.empty() ? "" : absl::StrCat(": ", absl::StrJoin(ignored, "; "));
   return absl::NotFoundError(absl::StrCat(dir, ": no complete checkpoint", why));
 }
 
@@ -223,7 +223,7 @@ absl::Status MatchTensors(const std::string& where, const std::string& what,
   lines.resize(lines.size() - more);
   if (more > 0) lines.push_back(absl::StrCat("and ", more, " more"));
   return absl::InvalidArgumentError(
-      absl::StrCat(where, ": its ", what, " do not match:\n  ", absl::StrJoin(lines, "\n  ")));
+      absl::StrCat(where, ": its ", what, " do not match: ", absl::StrJoin(lines, "; ")));
 }
 
 std::string ConfigHash(const std::string& config) {

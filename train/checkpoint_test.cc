@@ -190,11 +190,11 @@ TEST(MatchTensors, NamesEachDifference) {
                                  {"same", Tensor::Empty({1}, DType::kF32)},
                                  {"new", Tensor::Empty({5}, DType::kF32)}};
   EXPECT_EQ(MatchTensors("run/x", "parameters", found, expected).message(),
-            "run/x: its parameters do not match:\n"
-            "  a: f32 [2,3]; expected f32 [3,2]\n"
-            "  b: f32 [4]; expected f64 [4]\n"
-            "  new: missing; expected f32 [5]\n"
-            "  old: f32 [1]; not expected");
+            "run/x: its parameters do not match: "
+            "a: f32 [2,3]; expected f32 [3,2]; "
+            "b: f32 [4]; expected f64 [4]; "
+            "new: missing; expected f32 [5]; "
+            "old: f32 [1]; not expected");
   NamedTensors many;
   for (int i = 0; i < 100; ++i) many[std::to_string(i)] = Tensor::Empty({}, DType::kF32);
   EXPECT_TRUE(absl::StrContains(MatchTensors("f", "x", {}, many).message(), "and 80 more"));

@@ -16,6 +16,7 @@ namespace palimpsest {
 //   version            of the program
 //   metrics.jsonl      one object a line, each with a "step"
 //   checkpoints/       see checkpoint.h
+//   lock               held while training
 class RunDir {
  public:
   // Makes `path`, and locks it against other processes. Unless `resume`, it must not hold a run:

@@ -1,0 +1,98 @@
+// Trains five memories on associative recall and prints who recalls what.
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_format.h"
+#include "nn/model.h"
+#include "tools/cpp/runfiles/runfiles.h"
+#include "train/config.h"
+#include "train/flags.h"
+#include "train/stop_signal.h"
+#include "train/trainer.h"
+#include "train/training.h"
+
+namespace palimpsest {
+namespace {
+
+using bazel::tools::cpp::runfiles::Runfiles;
+
+constexpr const char* kModels[] = {"attention", "hebbian", "delta", "gated_delta", "titans_mlp"};
+// Enough to see that everything runs; not to learn.
+const std::vector<std::string> kShort = {"steps=20", "eval_every=10", "log_every=10",
+                                         "data.mqar.eval_examples=64"};
+
+struct Row {
+  std::string model;
+  int64_t parameters, state_bytes;
+  TrainingResult result;
+};
+
+absl::StatusOr<Row> TrainOne(const std::string& name, const std::string& config_path, bool is_short,
+                             Progress* progress) {
+  const absl::StatusOr<TrainConfig> config =
+      LoadConfig(config_path, is_short ? kShort : std::vector<std::string>());
+  if (!config.ok()) return config.status();
+  absl::StatusOr<std::unique_ptr<Trainer>> trainer = Trainer::Create(*config);
+  if (!trainer.ok()) return trainer.status();
+  absl::StatusOr<TrainingResult> result = RunInMemory(trainer->get(), name, progress);
+  if (!result.ok()) return result.status();
+  LanguageModel& model = (*trainer)->model();
+  return Row{name, NumParams(model), StateBytes(model, config->length()), *std::move(result)};
+}
+
+void PrintTable(const std::vector<Row>& rows) {
+  std::printf("\n%-12s %10s %12s %9s %6s %9s %8s\n", "model", "parameters", "state bytes",
+              "accuracy", "steps", "tokens/s", "seconds");
+  for (const Row& row : rows) {
+    std::printf("%-12s %10lld %12lld %8.1f%% %6lld %9s %8.1f\n", row.model.c_str(),
+                static_cast<long long>(row.parameters), static_cast<long long>(row.state_bytes),
+                100 * row.result.score.accuracy(), static_cast<long long>(row.result.step),
+                FormatCount(row.result.tokens_per_second).c_str(), row.result.seconds);
+  }
+}
+
+int Main(const std::vector<std::string>& args, const std::string& program) {
+  bool is_short = false;
+  Flags flags;
+  flags.Add("short", &is_short, "a few steps of each model: runs everything, learns nothing");
+  const absl::StatusOr<std::vector<std::string>> rest = flags.Parse(args);
+  if (!rest.ok() || !rest->empty()) {
+    std::fprintf(
+        stderr, "quickstart: %s\n%s",
+        rest.ok() ? "takes no arguments but flags" : std::string(rest.status().message()).c_str(),
+        flags.Help().c_str());
+    return 2;
+  }
+  std::string error;
+  const std::unique_ptr<Runfiles> runfiles(Runfiles::Create(program, &error));
+  if (runfiles == nullptr) {
+    std::fprintf(stderr, "quickstart: %s\n", error.c_str());
+    return 1;
+  }
+  CatchStopSignals();
+  Progress progress(stdout);
+  std::vector<Row> rows;
+  for (const char* name : kModels) {
+    const std::string path =
+        runfiles->Rlocation(absl::StrFormat("palimpsest/examples/quickstart/%s.textproto", name));
+    const absl::StatusOr<Row> row = TrainOne(name, path, is_short, &progress);
+    progress.Clear();
+    if (!row.ok()) {
+      std::fprintf(stderr, "quickstart: %s: %s\n", name,
+                   std::string(row.status().message()).c_str());
+      return 1;
+    }
+    if (row->result.stopped) return kExitStopped;
+    rows.push_back(*row);
+  }
+  PrintTable(rows);
+  return 0;
+}
+
+}  // namespace
+}  // namespace palimpsest
+
+int main(int argc, char** argv) { return palimpsest::Main({argv + 1, argv + argc}, argv[0]); }

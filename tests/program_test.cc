@@ -1,0 +1,128 @@
+// The program palimpsest as its users meet it.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "nlohmann/json.hpp"
+#include "tests/program_testing.h"
+#include "train/file_testing.h"
+
+namespace palimpsest {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+// Steps and losses, of training and validation.
+std::vector<std::string> Losses(const std::string& run_dir) {
+  std::vector<std::string> losses;
+  std::istringstream text(ReadFile(run_dir + "/metrics.jsonl"));
+  for (std::string line; std::getline(text, line);) {
+    nlohmann::json json = nlohmann::json::parse(line);
+    json.erase("tokens_per_second");
+    losses.push_back(json.dump());
+  }
+  return losses;
+}
+
+TEST(Program, TrainsEvaluatesAndGenerates) {
+  const SmallRun run;
+  const ProcessResult trained = Palimpsest(run.TrainArgs());
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  EXPECT_EQ(trained.err, "");
+  EXPECT_THAT(trained.out,
+              AllOf(HasSubstr("parameters"), HasSubstr("step 6/6  loss "), HasSubstr("val loss"),
+                    HasSubstr("tok/s"), Not(HasSubstr("\x1b"))));
+  EXPECT_THAT(NamesIn(run.run_dir), AllOf(Contains("config.textproto"), Contains("version"),
+                                          Contains("metrics.jsonl"), Contains("checkpoints")));
+  EXPECT_EQ(NamesIn(run.run_dir + "/checkpoints").size(), 2u);
+
+  const ProcessResult scored = Palimpsest({"eval", "--run=" + run.run_dir});
+  EXPECT_EQ(scored.code, 0) << scored.err;
+  const std::string loss = scored.out.substr(scored.out.find("val loss"), 15);
+  EXPECT_THAT(trained.out, HasSubstr(loss));
+
+  const std::vector<std::string> generate = {"generate", "--run=" + run.run_dir, "--prompt=the mem",
+                                             "--tokens=20"};
+  const ProcessResult text = Palimpsest(generate);
+  EXPECT_EQ(text.code, 0) << text.err;
+  EXPECT_THAT(text.out, StartsWith("the mem"));
+  EXPECT_EQ(text.out.size(), 7 + 20 + 1u);
+  EXPECT_EQ(Palimpsest(generate).out, text.out);
+}
+
+TEST(Program, StoppedBySignalsItGoesOnToTheSameBits) {
+  const SmallRun whole, stopped;
+  const std::vector<std::string> longer = {"steps=3000", "checkpoint_every=0", "eval_every=0"};
+  ASSERT_EQ(Palimpsest(whole.TrainArgs(longer)).code, 0);
+  for (const int signal : {SIGINT, SIGTERM}) {
+    std::vector<std::string> args = stopped.TrainArgs(longer);
+    args.push_back("--resume");
+    Process process(PalimpsestCommand(args));
+    process.WaitFor("/3000  loss");
+    process.Signal(signal);
+    const ProcessResult result = process.Wait();
+    EXPECT_EQ(result.code, 75) << result.err;
+    EXPECT_THAT(result.out, HasSubstr("--resume"));
+    EXPECT_LT(Losses(stopped.run_dir).size(), 3000u);
+  }
+  const ProcessResult rest = Palimpsest({"train", "--run_dir=" + stopped.run_dir, "--resume"});
+  ASSERT_EQ(rest.code, 0) << rest.err;
+  std::vector<std::string> expected = Losses(whole.run_dir);
+  EXPECT_EQ(Losses(stopped.run_dir), expected);
+}
+
+TEST(Program, ASecondSignalEndsItAtOnce) {
+  const SmallRun run;
+  Process process(PalimpsestCommand(run.TrainArgs({"steps=100000", "batch=64", "length=128"})));
+  process.WaitFor("run  ");
+  process.Signal(SIGTERM);
+  process.Signal(SIGTERM);
+  process.Signal(SIGINT);
+  const int code = process.Wait().code;
+  // Signals of one kind that arrive together count once.
+  EXPECT_TRUE(code == 128 + SIGTERM || code == 128 + SIGINT) << code;
+}
+
+TEST(Program, KilledItResumesFromItsLastCheckpoint) {
+  const SmallRun whole, killed;
+  const std::vector<std::string> longer = {"steps=60", "checkpoint_every=7", "eval_every=0"};
+  ASSERT_EQ(Palimpsest(whole.TrainArgs(longer)).code, 0);
+  Process process(PalimpsestCommand(killed.TrainArgs(longer)));
+  process.WaitFor("step 20/60");
+  process.Signal(SIGKILL);
+  EXPECT_EQ(process.Wait().code, 128 + SIGKILL);
+  std::vector<std::string> args = killed.TrainArgs(longer);
+  args.push_back("--resume");
+  ASSERT_EQ(Palimpsest(args).code, 0);
+  EXPECT_EQ(Losses(killed.run_dir), Losses(whole.run_dir));
+}
+
+TEST(Program, RunsOutOfMemoryWithOneLine) {
+  const SmallRun run;
+  const ProcessResult result = Palimpsest(run.TrainArgs({"memory_limit_mb=1", "length=256"}));
+  EXPECT_EQ(result.code, 1);
+  EXPECT_THAT(result.err, HasSubstr("out of memory. Tried to allocate"));
+}
+
+TEST(Program, ListsRulesAndHelps) {
+  const ProcessResult rules = Palimpsest({"rules"});
+  EXPECT_EQ(rules.code, 0);
+  for (const char* rule : {"hebbian", "delta", "gated_delta", "titans_mlp", "gate", "M_"})
+    EXPECT_THAT(rules.out, HasSubstr(rule));
+  EXPECT_THAT(Palimpsest({"--help"}).out, HasSubstr("palimpsest generate"));
+  for (const char* command : {"train", "eval", "generate", "rules"})
+    EXPECT_THAT(Palimpsest({command, "--help"}).out,
+                HasSubstr(std::string("  palimpsest ") + command));
+  EXPECT_THAT(Palimpsest({"version"}).out, StartsWith("palimpsest "));
+}
+
+}  // namespace
+}  // namespace palimpsest

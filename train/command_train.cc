@@ -1,0 +1,91 @@
+#include <cstdio>
+#include <cstdlib>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "core/allocator.h"
+#include "train/commands.h"
+#include "train/config.h"
+#include "train/file.h"
+#include "train/run_dir.h"
+#include "train/stop_signal.h"
+#include "train/training.h"
+
+namespace palimpsest {
+namespace {
+
+class Train : public Command {
+ public:
+  std::string name() const override { return "train"; }
+  std::string summary() const override { return "train a model, or go on training one"; }
+  std::string usage() const override {
+    return "train --config=FILE [--run_dir=DIR] [--resume] [field.path=value ...]";
+  }
+  std::string examples() const override {
+    return "  palimpsest train --config=examples/text/gated_delta.textproto "
+           "data.bytes.path=text.txt\n"
+           "  palimpsest train --config=my.textproto --run_dir=runs/wide model.width=256 seed=1\n"
+           "  palimpsest train --run_dir=runs/wide --resume\n"
+           "\n"
+           "Ctrl-C finishes the step, saves, and exits with 75; --resume then goes on to the same "
+           "bits.\n";
+  }
+  void AddFlags(Flags* flags) override {
+    flags->Add("config", &config_, "what to train, in text format (train/config.proto)")
+        .Add("run_dir", &run_dir_,
+             "where config, metrics and checkpoints go; the same as run_dir=DIR")
+        .Add("resume", &resume_,
+             "go on from the newest checkpoint in run_dir; start if there is none");
+  }
+
+  absl::StatusOr<int> Run(const std::vector<std::string>& rest) override {
+    const absl::StatusOr<TrainConfig> config = Config(rest);
+    if (!config.ok()) return config.status();
+    Progress progress(stdout);
+    SetOutOfMemoryHandler([&](const absl::Status& status) {
+      progress.Clear();
+      std::fprintf(stderr, "palimpsest: %s\n", std::string(status.message()).c_str());
+      std::_Exit(1);
+    });
+    const absl::StatusOr<TrainingResult> result = RunTraining(*config, resume_, &progress);
+    progress.Clear();
+    if (!result.ok()) return result.status();
+    const std::string& run = config->run_dir();
+    if (result->stopped) {
+      std::printf(
+          "stopped after step %d, and saved; go on with: palimpsest train --run_dir=%s --resume\n",
+          static_cast<int>(result->step), run.c_str());
+      return kExitStopped;
+    }
+    if (result->seconds == 0) {
+      std::printf("%s is complete: %d steps. To train longer: steps=N\n", run.c_str(),
+                  static_cast<int>(result->step));
+      return 0;
+    }
+    std::printf("done in %s at %s tok/s; saved in %s\n", FormatDuration(result->seconds).c_str(),
+                FormatCount(result->tokens_per_second).c_str(), run.c_str());
+    return 0;
+  }
+
+ private:
+  absl::StatusOr<TrainConfig> Config(std::vector<std::string> overrides) const {
+    if (!run_dir_.empty()) overrides.push_back("run_dir=" + run_dir_);
+    if (!config_.empty()) return LoadConfig(config_, overrides);
+    if (resume_ && !run_dir_.empty()) return LoadConfig(RunConfigPath(run_dir_), overrides);
+    return absl::InvalidArgumentError(
+        "what is there to train? give --config=FILE, or --run_dir=DIR --resume to go on with a "
+        "run");
+  }
+
+  std::string config_, run_dir_;
+  bool resume_ = false;
+};
+
+}  // namespace
+
+Command& TrainCommand() {
+  static Train command;
+  return command;
+}
+
+}  // namespace palimpsest

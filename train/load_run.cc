@@ -1,0 +1,41 @@
+#include "train/load_run.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "train/checkpoint.h"
+#include "train/config.h"
+#include "train/file.h"
+#include "train/override.h"
+#include "train/run_dir.h"
+
+namespace palimpsest {
+
+absl::StatusOr<LoadedRun> LoadRun(const std::string& run,
+                                  const std::vector<std::string>& overrides) {
+  if (run.empty())
+    return absl::InvalidArgumentError("which run? give --run=DIR, the run_dir of a training");
+  if (!FileExists(run)) return absl::NotFoundError(absl::StrCat("there is no run directory ", run));
+  const absl::StatusOr<FoundCheckpoint> found = LatestCheckpoint(RunCheckpoints(run));
+  if (!found.ok()) return found.status();
+  absl::StatusOr<Checkpoint> checkpoint =
+      LoadCheckpoint(found->path, CheckpointPart::kWithoutOptimizer);
+  if (!checkpoint.ok()) return checkpoint.status();
+  absl::StatusOr<TrainConfig> config = ParseConfigText(checkpoint->config, found->path);
+  if (!config.ok()) return config.status();
+  for (const std::string& override_text : overrides) {
+    if (absl::Status s = ApplyOverride(override_text, &*config); !s.ok()) return s;
+  }
+  if (absl::Status s = ValidateConfig(*config); !s.ok()) return s;
+  auto model = LanguageModel::Create(config->model(), RandomStream(config->seed(), "init"),
+                                     *ConfigDType(*config));
+  if (!model.ok()) return model.status();
+  if (absl::Status s = MatchTensors(found->path, "parameters", checkpoint->params, Params(**model));
+      !s.ok())
+    return s;
+  (*model)->ForEachParam(
+      [&](const std::string& path, Tensor& param) { param = checkpoint->params.at(path); });
+  return LoadedRun{*std::move(config), *std::move(model), found->path, checkpoint->step};
+}
+
+}  // namespace palimpsest

@@ -1,0 +1,83 @@
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "train/commands.h"
+#include "train/proto_text.h"
+#include "train/version.h"
+
+namespace palimpsest {
+namespace {
+
+constexpr int kExitFailed = 1, kExitUsage = 2;
+
+std::vector<Command*> Commands() {
+  return {&TrainCommand(), &EvalCommand(), &GenerateCommand(), &RulesCommand()};
+}
+
+void PrintHelp(FILE* out) {
+  std::fputs("palimpsest trains models whose layers are associative memories.\n\n", out);
+  for (const Command* command : Commands())
+    std::fprintf(out, "  palimpsest %-9s %s\n", command->name().c_str(),
+                 command->summary().c_str());
+  std::fputs("  palimpsest version   what this program was made of\n\n", out);
+  std::fputs("palimpsest COMMAND --help says more.\n", out);
+}
+
+void PrintHelp(const Command& command, const Flags& flags) {
+  std::printf("palimpsest %s\n\n%s.\n\n", command.usage().c_str(), command.summary().c_str());
+  if (!flags.Help().empty()) std::printf("%s\n", flags.Help().c_str());
+  std::printf("%s", command.examples().c_str());
+}
+
+int Fail(const absl::Status& status, int code) {
+  std::fprintf(stderr, "palimpsest: %s\n", std::string(status.message()).c_str());
+  return code;
+}
+
+int RunCommand(Command* command, const std::vector<std::string>& args) {
+  bool help = false;
+  Flags flags;
+  command->AddFlags(&flags);
+  const Flags own = flags;
+  flags.Add("help", &help, "");
+  const absl::StatusOr<std::vector<std::string>> rest = flags.Parse(args);
+  if (!rest.ok()) return Fail(rest.status(), kExitUsage);
+  if (help) {
+    PrintHelp(*command, own);
+    return 0;
+  }
+  const absl::StatusOr<int> code = command->Run(*rest);
+  return code.ok() ? *code : Fail(code.status(), kExitFailed);
+}
+
+int Main(const std::vector<std::string>& args) {
+  if (args.empty()) {
+    PrintHelp(stderr);
+    return kExitUsage;
+  }
+  if (args[0] == "help" || args[0] == "--help" || args[0] == "-h") {
+    PrintHelp(stdout);
+    return 0;
+  }
+  if (args[0] == "version" || args[0] == "--version") {
+    std::printf("palimpsest %s\n", Version().c_str());
+    return 0;
+  }
+  std::vector<std::string> names;
+  for (Command* command : Commands()) {
+    names.push_back(command->name());
+    if (command->name() == args[0]) return RunCommand(command, {args.begin() + 1, args.end()});
+  }
+  names.push_back("version");
+  return Fail(absl::InvalidArgumentError(
+                  absl::StrCat("there is no command ", NameAndKnown(args[0], names))),
+              kExitUsage);
+}
+
+}  // namespace
+}  // namespace palimpsest
+
+int main(int argc, char** argv) { return palimpsest::Main({argv + 1, argv + argc}); }

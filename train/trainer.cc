@@ -1,0 +1,194 @@
+#include "train/trainer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/tape.h"
+#include "ops/elementwise.h"
+#include "ops/loss.h"
+#include "train/config.h"
+#include "train/evaluate.h"
+
+namespace palimpsest {
+namespace {
+
+int64_t CountLabels(const Tensor& labels) {
+  const int32_t* data = labels.data<int32_t>();
+  return labels.size() - std::count(data, data + labels.size(), kIgnoreLabel);
+}
+
+absl::Status CheckModelFitsData(const ModelConfig& model, int64_t vocab, int64_t length) {
+  if (model.vocab_size() < vocab)
+    return absl::InvalidArgumentError(absl::StrCat("model.vocab_size is ", model.vocab_size(),
+                                                   ", and the data has ", vocab,
+                                                   " different tokens"));
+  if (model.learned_positions() > 0 && model.learned_positions() < length)
+    return absl::InvalidArgumentError(absl::StrCat(
+        "model.learned_positions is ", model.learned_positions(), ", and length is ", length));
+  return absl::OkStatus();
+}
+
+// Schedules that end with the run.
+void FillInTotalSteps(OptimizerConfig* optimizer, int64_t steps) {
+  if (optimizer->has_schedule() &&
+      optimizer->schedule().kind() != OptimizerConfig::Schedule::CONSTANT &&
+      optimizer->schedule().total_steps() == 0)
+    optimizer->mutable_schedule()->set_total_steps(steps);
+  if (optimizer->has_auxiliary()) FillInTotalSteps(optimizer->mutable_auxiliary(), steps);
+  for (OptimizerConfig::Group& group : *optimizer->mutable_group()) {
+    if (group.has_set()) FillInTotalSteps(group.mutable_set(), steps);
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(const TrainConfig& config) {
+  if (absl::Status s = ValidateConfig(config); !s.ok()) return s;
+  std::unique_ptr<Trainer> trainer(new Trainer(config));
+  if (absl::Status s = trainer->Build(); !s.ok()) return s;
+  return trainer;
+}
+
+absl::Status Trainer::Build() {
+  absl::StatusOr<std::unique_ptr<DataSource>> data = MakeDataSource(config_);
+  if (!data.ok()) return data.status();
+  data_ = *std::move(data);
+  if (!data_->Fingerprint().empty()) config_.mutable_data()->set_fingerprint(data_->Fingerprint());
+
+  ModelConfig& model_config = *config_.mutable_model();
+  if (model_config.vocab_size() == 0) model_config.set_vocab_size(data_->vocab());
+  if (absl::Status s = CheckModelFitsData(model_config, data_->vocab(), config_.length()); !s.ok())
+    return s;
+  auto model = LanguageModel::Create(model_config, RandomStream(config_.seed(), "init"),
+                                     *ConfigDType(config_));
+  if (!model.ok()) return model.status();
+  model_ = *std::move(model);
+  params_ = Params(*model_);
+
+  FillInTotalSteps(config_.mutable_optimizer(), config_.steps());
+  auto optimizer = Optimizer::Create(config_.optimizer(), params_);
+  if (!optimizer.ok()) return optimizer.status();
+  optimizer_ = *std::move(optimizer);
+  optimizer_state_ = optimizer_->Init(params_);
+  return absl::OkStatus();
+}
+
+void Trainer::LendParams() {
+  model_->ForEachParam([&](const std::string& path, Tensor& param) { param = params_.at(path); });
+}
+
+// So that no one else holds them and the optimizer updates them in place. An empty tensor stays where
+// each was: a layer without one would not be asked for it again.
+void Trainer::TakeParamsBack() {
+  const Tensor lent = Tensor::Empty({0}, DType::kF32);
+  model_->ForEachParam([&](const std::string&, Tensor& param) { param = lent; });
+}
+
+LanguageModel& Trainer::model() {
+  LendParams();
+  return *model_;
+}
+
+Trainer::Gradients Trainer::ComputePart(const Examples& part, double share, int64_t index) {
+  const RandomStream dropout = RandomStream(config_.seed(), "dropout", step_).Fork(index);
+  Tape tape;
+  tape.Watch(params_);
+  LendParams();
+  Tensor loss =
+      CrossEntropy(model_->Forward(part.tokens, {.dropout = &dropout}).logits, part.labels);
+  if (share != 1) loss = Mul(loss, share);
+  return {loss.Item(), tape.Gradient(loss, params_)};
+}
+
+// Parts have the weight of their labels, so that their sum is the gradient of the whole batch.
+Trainer::Gradients Trainer::ComputeGradients() {
+  const Examples batch = data_->TrainBatch(step_, config_.batch());
+  const int64_t parts = config_.grad_accumulation(), rows = config_.batch() / parts;
+  const int64_t all_labels = CountLabels(batch.labels);
+  Gradients sum{};
+  for (int64_t i = 0; i < parts; ++i) {
+    const Examples part{batch.tokens.Rows(i * rows, (i + 1) * rows),
+                        batch.labels.Rows(i * rows, (i + 1) * rows)};
+    const double share =
+        parts == 1 || all_labels == 0
+            ? 1
+            : static_cast<double>(CountLabels(part.labels)) / static_cast<double>(all_labels);
+    Gradients g = ComputePart(part, share, i);
+    sum.loss += g.loss;
+    if (i == 0) {
+      sum.grads = std::move(g.grads);
+      continue;
+    }
+    for (auto& [path, grad] : sum.grads) grad = Add(grad, g.grads.at(path));
+  }
+  return sum;
+}
+
+absl::Status Trainer::ExplainNotFinite(const std::string& what) {
+  std::string first;
+  for (const auto& [path, param] : params_) {
+    if (AllFinite(param)) continue;
+    first = absl::StrCat("parameter ", path, " ", Describe(param), " was not finite before");
+    break;
+  }
+  if (first.empty()) {
+    const FiniteWatch watch;
+    ComputeGradients();
+    first = absl::StrCat("it began where ", watch.first());
+  }
+  return absl::InternalError(
+      absl::StrCat("step ", step_ + 1, ": ", what, "; ", first,
+                   ". Nothing was updated. A lower learning rate, more warmup "
+                   "or clipping may help"));
+}
+
+absl::StatusOr<StepResult> Trainer::Step() {
+  Gradients gradients = ComputeGradients();
+  if (!std::isfinite(gradients.loss))
+    return ExplainNotFinite(absl::StrCat("the loss is ", gradients.loss));
+  TakeParamsBack();
+  UpdateResult update = optimizer_->Update(std::move(params_), std::move(gradients.grads),
+                                           std::move(optimizer_state_), step_);
+  params_ = std::move(update.params);
+  optimizer_state_ = std::move(update.state);
+  if (!update.non_finite.empty())
+    return ExplainNotFinite(absl::StrCat("the gradient of ", update.non_finite, " is not finite"));
+  ++step_;
+  return StepResult{step_, gradients.loss, update.grad_norm, update.learning_rate, tokens()};
+}
+
+Score Trainer::Evaluate(int64_t batches) {
+  return palimpsest::Evaluate(model(), *data_, config_.batch(), batches);
+}
+
+absl::StatusOr<Checkpoint> Trainer::MakeCheckpoint(const std::string& version) const {
+  for (const auto& [path, param] : params_) {
+    if (!AllFinite(param))
+      return absl::InternalError(absl::StrCat("step ", step_, ": the update made parameter ", path,
+                                              " not finite; it is not saved"));
+  }
+  return Checkpoint{.params = params_,
+                    .optimizer = optimizer_state_,
+                    .state = {},
+                    .step = step_,
+                    .tokens = tokens(),
+                    .seed = config_.seed(),
+                    .stream = static_cast<uint64_t>(step_),
+                    .data = step_ * config_.batch(),
+                    .config = ConfigText(config_),
+                    .version = version};
+}
+
+absl::Status Trainer::Restore(const std::string& where, Checkpoint checkpoint) {
+  absl::Status status = MatchTensors(where, "parameters", checkpoint.params, params_);
+  status.Update(MatchTensors(where, "optimizer state", checkpoint.optimizer, optimizer_state_));
+  if (!status.ok()) return status;
+  params_ = std::move(checkpoint.params);
+  optimizer_state_ = std::move(checkpoint.optimizer);
+  step_ = checkpoint.step;
+  return absl::OkStatus();
+}
+
+}  // namespace palimpsest

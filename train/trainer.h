@@ -1,0 +1,77 @@
+#ifndef TRAIN_TRAINER_H_
+#define TRAIN_TRAINER_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "nn/model.h"
+#include "optim/optimizer.h"
+#include "train/checkpoint.h"
+#include "train/config.pb.h"
+#include "train/data.h"
+#include "train/metrics.h"
+
+namespace palimpsest {
+
+struct StepResult {
+  int64_t step;  // Steps done, this one included.
+  double loss;   // Of the batch, before the update.
+  double grad_norm, learning_rate;
+  int64_t tokens;  // Trained on so far.
+};
+
+// A model, its data and its optimizer. Step after step is a function of the config alone: of no
+// file but the data, no clock, no thread count.
+class Trainer {
+ public:
+  // Fills in what the config leaves open: the vocabulary, the data's fingerprint, the schedules'
+  // length.
+  static absl::StatusOr<std::unique_ptr<Trainer>> Create(const TrainConfig& config);
+
+  // Forward, loss, backward, update. A loss or gradient that is not finite is an Internal error
+  // that names the step, the op and the tensor; nothing is updated then.
+  absl::StatusOr<StepResult> Step();
+  // At most `batches` batches spread over the validation data; without a limit all of it.
+  Score Evaluate(int64_t batches = INT64_MAX);
+
+  absl::StatusOr<Checkpoint> MakeCheckpoint(const std::string& version) const;
+  // `where` is the checkpoint's file, for messages.
+  absl::Status Restore(const std::string& where, Checkpoint checkpoint);
+
+  const TrainConfig& config() const { return config_; }
+  const DataSource& data() const { return *data_; }
+  const Optimizer& optimizer() const { return *optimizer_; }
+  // With the current parameters.
+  LanguageModel& model();
+  const NamedTensors& params() const { return params_; }
+  int64_t step() const { return step_; }
+  int64_t tokens() const { return step_ * config_.batch() * config_.length(); }
+
+ private:
+  struct Gradients {
+    double loss;
+    NamedTensors grads;
+  };
+
+  explicit Trainer(TrainConfig config) : config_(std::move(config)) {}
+  absl::Status Build();
+  void LendParams();
+  void TakeParamsBack();
+  Gradients ComputeGradients();
+  Gradients ComputePart(const Examples& part, double share, int64_t index);
+  absl::Status ExplainNotFinite(const std::string& what);
+
+  TrainConfig config_;
+  std::unique_ptr<DataSource> data_;
+  std::unique_ptr<LanguageModel> model_;
+  std::unique_ptr<Optimizer> optimizer_;
+  NamedTensors params_, optimizer_state_;
+  int64_t step_ = 0;
+};
+
+}  // namespace palimpsest
+
+#endif  // TRAIN_TRAINER_H_

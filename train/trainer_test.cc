@@ -1,0 +1,179 @@
+#include "train/trainer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "core/parallel.h"
+#include "train/proto_text.h"
+
+namespace palimpsest {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+constexpr char kSmall[] = R"(
+  model { width: 16 block { %s } }
+  data { mqar { vocab: 32 pairs: 2 eval_examples: 10 } }
+  batch: 8 length: 16 steps: 20
+  optimizer { name: 'adamw' lr: 0.01 clip_norm: 1 }
+)";
+
+TrainConfig Config(const std::string& mixer = "attention { heads: 2 }") {
+  std::string text = kSmall;
+  text.replace(text.find("%s"), 2, mixer);
+  TrainConfig config;
+  const absl::Status status = ParseTextProto(text, "test", &config);
+  EXPECT_TRUE(status.ok()) << std::string(status.message());
+  return config;
+}
+
+std::unique_ptr<Trainer> Make(const TrainConfig& config) {
+  absl::StatusOr<std::unique_ptr<Trainer>> trainer = Trainer::Create(config);
+  PALIMPSEST_CHECK(trainer.ok()) << std::string(trainer.status().message());
+  return *std::move(trainer);
+}
+
+std::vector<double> Losses(Trainer* trainer, int steps) {
+  std::vector<double> losses;
+  for (int i = 0; i < steps; ++i) {
+    const absl::StatusOr<StepResult> result = trainer->Step();
+    PALIMPSEST_CHECK(result.ok()) << std::string(result.status().message());
+    losses.push_back(result->loss);
+  }
+  return losses;
+}
+
+void ExpectSameBits(const NamedTensors& a, const NamedTensors& b) {
+  ASSERT_EQ(a.size(), b.size());
+  for (const auto& [path, x] : a) EXPECT_EQ(x.ToVector(), b.at(path).ToVector()) << path;
+}
+
+std::string Error(const absl::Status& status) { return std::string(status.message()); }
+
+class AnyMixerTest : public testing::TestWithParam<const char*> {};
+
+TEST_P(AnyMixerTest, LearnsAndIsTheSameForAnyThreadCount) {
+  const auto one = Make(Config(GetParam())), two = Make(Config(GetParam()));
+  const int threads = NumThreads();
+  SetNumThreads(1);
+  const std::vector<double> losses = Losses(one.get(), 20);
+  SetNumThreads(2);
+  EXPECT_EQ(losses, Losses(two.get(), 20));
+  SetNumThreads(threads);
+  ExpectSameBits(one->params(), two->params());
+  EXPECT_LT(losses.back(), losses.front());
+}
+
+TEST_P(AnyMixerTest, TenStepsRestoredAndTenMoreAreTwenty) {
+  const auto whole = Make(Config(GetParam()));
+  const std::vector<double> losses = Losses(whole.get(), 20);
+  Checkpoint checkpoint;
+  {
+    const auto first = Make(Config(GetParam()));
+    Losses(first.get(), 10);
+    checkpoint = *first->MakeCheckpoint("test");
+  }
+  EXPECT_EQ(checkpoint.step, 10);
+  const auto second = Make(Config(GetParam()));
+  ASSERT_TRUE(second->Restore("test", checkpoint).ok());
+  EXPECT_EQ(Losses(second.get(), 10), std::vector<double>(losses.begin() + 10, losses.end()));
+  ExpectSameBits(whole->params(), second->params());
+}
+
+TEST_P(AnyMixerTest, PartsOfABatchHaveItsGradient) {
+  TrainConfig config = Config(GetParam());
+  config.set_dtype("f64");
+  const auto whole = Make(config);
+  config.set_grad_accumulation(4);
+  const auto parts = Make(config);
+  for (int i = 0; i < 3; ++i) {
+    const StepResult a = *whole->Step(), b = *parts->Step();
+    EXPECT_NEAR(a.loss, b.loss, 1e-9);
+    EXPECT_NEAR(a.grad_norm, b.grad_norm, 1e-8);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, AnyMixerTest,
+                         testing::Values("attention { heads: 2 }",
+                                         "memory { rule { name: 'gated_delta' } heads: 2 }",
+                                         "memory { rule { name: 'titans_mlp' } heads: 2 }"));
+
+TEST(Trainer, RunsInBf16) {
+  TrainConfig config = Config();
+  config.set_dtype("bf16");
+  const auto trainer = Make(config);
+  const std::vector<double> losses = Losses(trainer.get(), 20);
+  EXPECT_LT(losses.back(), losses.front());
+}
+
+TEST(Trainer, FillsInWhatTheConfigLeavesOpen) {
+  TrainConfig config = Config();
+  config.mutable_optimizer()->mutable_schedule()->set_kind(OptimizerConfig::Schedule::COSINE);
+  const auto trainer = Make(config);
+  EXPECT_EQ(trainer->config().model().vocab_size(), 32);
+  EXPECT_EQ(trainer->config().optimizer().schedule().total_steps(), 20);
+}
+
+// The evaluation in parts of a batch, of all ten examples, two of them in the last part.
+TEST(Trainer, EvaluatesEachExampleOnce) {
+  const auto trainer = Make(Config());
+  const Score all = trainer->Evaluate();
+  EXPECT_EQ(all.examples(), 10);
+  EXPECT_EQ(all.labels(), 20);
+  EXPECT_EQ(trainer->Evaluate(1).examples(), 8);
+}
+
+TEST(Trainer, ALossThatIsNotFiniteIsTracedToItsOpAndNothingIsUpdated) {
+  const auto trainer = Make(Config());
+  Losses(trainer.get(), 2);
+  Checkpoint checkpoint = *trainer->MakeCheckpoint("test");
+  Tensor& gain = checkpoint.params.at("norm.weight");
+  gain = Tensor::Full(gain.shape(), 3e38, DType::kF32);
+  ASSERT_TRUE(trainer->Restore("test", checkpoint).ok());
+  const absl::StatusOr<StepResult> result = trainer->Step();
+  EXPECT_EQ(result.status().code(), absl::StatusCode::kInternal);
+  EXPECT_THAT(Error(result.status()),
+              AllOf(HasSubstr("step 3"), HasSubstr("began where"), HasSubstr("f32 [")));
+  ExpectSameBits(trainer->params(), checkpoint.params);
+}
+
+TEST(Trainer, AParameterThatIsNotFiniteIsNamedAndNotSaved) {
+  const auto trainer = Make(Config());
+  Checkpoint checkpoint = *trainer->MakeCheckpoint("test");
+  Tensor& gain = checkpoint.params.at("norm.weight");
+  gain = Tensor::Full(gain.shape(), 1.0 / 0.0, DType::kF32);
+  ASSERT_TRUE(trainer->Restore("test", checkpoint).ok());
+  EXPECT_THAT(Error(trainer->Step().status()), HasSubstr("parameter norm.weight f32 [16]"));
+  EXPECT_THAT(Error(trainer->MakeCheckpoint("test").status()), HasSubstr("norm.weight"));
+}
+
+TEST(Trainer, ACheckpointOfAnotherModelIsRefused) {
+  const auto small = Make(Config());
+  TrainConfig config = Config();
+  config.mutable_model()->set_width(32);
+  const auto wide = Make(config);
+  const absl::Status status = wide->Restore("a.safetensors", *small->MakeCheckpoint("test"));
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(Error(status), AllOf(HasSubstr("a.safetensors"), HasSubstr("embedding.weight"),
+                                   HasSubstr("[32,16]"), HasSubstr("[32,32]")));
+}
+
+TEST(Trainer, ModelAndDataMustFit) {
+  TrainConfig config = Config();
+  config.mutable_model()->set_vocab_size(16);
+  EXPECT_THAT(Error(Trainer::Create(config).status()),
+              AllOf(HasSubstr("vocab_size is 16"), HasSubstr("32")));
+  config = Config();
+  config.mutable_model()->set_learned_positions(8);
+  EXPECT_THAT(Error(Trainer::Create(config).status()), HasSubstr("learned_positions is 8"));
+  config = Config();
+  config.clear_data();
+  EXPECT_THAT(Error(Trainer::Create(config).status()), HasSubstr("no data"));
+}
+
+}  // namespace
+}  // namespace palimpsest

@@ -1,0 +1,209 @@
+#include "train/training.h"
+
+#include <cmath>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "core/allocator.h"
+#include "core/parallel.h"
+#include "train/config.h"
+#include "train/run_dir.h"
+#include "train/stop_signal.h"
+#include "train/version.h"
+
+namespace palimpsest {
+namespace {
+
+class TrainingLoop {
+ public:
+  // Without `dir` nothing is saved.
+  TrainingLoop(Trainer* trainer, RunDir* dir, const std::string& label, Progress* progress)
+      : trainer_(*trainer),
+        config_(trainer->config()),
+        dir_(dir),
+        progress_(*progress),
+        label_(label) {}
+
+  absl::StatusOr<TrainingResult> Run() {
+    result_.step = trainer_.step();
+    while (trainer_.step() < config_.steps() && !done_ && !result_.stopped) {
+      if (absl::Status s = RunStep(); !s.ok()) return s;
+    }
+    progress_.Clear();
+    result_.step = trainer_.step();
+    result_.seconds = throughput_.seconds();
+    result_.tokens_per_second = throughput_.tokens_per_second();
+    return std::move(result_);
+  }
+
+ private:
+  static bool Due(int64_t step, int64_t every) { return every > 0 && step % every == 0; }
+
+  absl::Status RunStep() {
+    throughput_.Start();
+    const absl::StatusOr<StepResult> result = trainer_.Step();
+    if (!result.ok()) return result.status();
+    throughput_.Stop(config_.batch() * config_.length());
+    const int64_t step = result->step;
+    const bool last = step >= config_.steps();
+    if (absl::Status s = Report(*result, last); !s.ok()) return s;
+    // The end is saved before the evaluation of everything, which may take long.
+    if (last || Due(step, config_.checkpoint_every())) {
+      if (absl::Status s = Save(); !s.ok()) return s;
+    }
+    if (last || Due(step, config_.eval_every())) {
+      if (absl::Status s = Evaluate(last); !s.ok()) return s;
+    }
+    result_.stopped = !last && StopRequested();
+    return done_ || result_.stopped ? Save() : absl::OkStatus();
+  }
+
+  absl::Status Report(const StepResult& r, bool last) {
+    const double per_step = throughput_.seconds() / static_cast<double>(r.step - first_step_);
+    std::vector<std::string> fields = Fields(r.step);
+    fields.insert(
+        fields.end(),
+        {absl::StrFormat("loss %.4f", r.loss), absl::StrFormat("lr %.1e", r.learning_rate),
+         absl::StrFormat("grad %.2f", r.grad_norm),
+         FormatCount(throughput_.tokens_per_second()) + " tok/s",
+         FormatBytes(Allocator::Of(Device::kCpu).stats().peak_bytes),
+         "ETA " + FormatDuration(per_step * static_cast<double>(config_.steps() - r.step))});
+    progress_.Show(fields);
+    if (!last && !Due(r.step, config_.log_every())) return absl::OkStatus();
+    if (!progress_.live()) progress_.PrintFields(fields);
+    if (dir_ == nullptr) return absl::OkStatus();
+    return dir_->AppendMetrics({{"step", r.step},
+                                {"loss", r.loss},
+                                {"learning_rate", r.learning_rate},
+                                {"grad_norm", r.grad_norm},
+                                {"tokens", r.tokens},
+                                {"tokens_per_second", throughput_.tokens_per_second()}});
+  }
+
+  absl::Status Evaluate(bool whole) {
+    result_.score = whole ? trainer_.Evaluate() : trainer_.Evaluate(config_.eval_batches());
+    if (result_.score.accuracy() > config_.stop_accuracy()) {
+      if (!whole) result_.score = trainer_.Evaluate();
+      done_ = result_.score.accuracy() > config_.stop_accuracy();
+    }
+    std::vector<std::string> fields = Fields(trainer_.step());
+    for (std::string& field : ScoreFields(result_.score)) fields.push_back(std::move(field));
+    progress_.PrintFields(fields);
+    if (dir_ == nullptr) return absl::OkStatus();
+    return dir_->AppendMetrics({{"step", trainer_.step()},
+                                {"val_loss", result_.score.loss()},
+                                {"val_accuracy", result_.score.accuracy()},
+                                {"val_labels", result_.score.labels()}});
+  }
+
+  absl::Status Save() {
+    if (dir_ == nullptr || saved_step_ == trainer_.step()) return absl::OkStatus();
+    const absl::StatusOr<Checkpoint> checkpoint = trainer_.MakeCheckpoint(Version());
+    if (!checkpoint.ok()) return checkpoint.status();
+    if (absl::Status s = SaveCheckpoint(dir_->checkpoints(), *checkpoint, config_.keep()); !s.ok())
+      return s;
+    saved_step_ = trainer_.step();
+    return absl::OkStatus();
+  }
+
+  std::vector<std::string> Fields(int64_t step) const {
+    const std::string of = absl::StrFormat("step %d/%d", step, config_.steps());
+    if (label_.empty()) return {of};
+    return {label_, of};
+  }
+
+  Trainer& trainer_;
+  const TrainConfig& config_;
+  RunDir* const dir_;
+  Progress& progress_;
+  const std::string label_;
+  const int64_t first_step_ = trainer_.step();
+  int64_t saved_step_ = trainer_.step() > 0 ? trainer_.step() : -1;
+  Throughput throughput_;
+  TrainingResult result_;
+  bool done_ = false;
+};
+
+void PrintBanner(Trainer* trainer, bool resumed, Progress* progress) {
+  const TrainConfig& c = trainer->config();
+  const auto line = [&](const char* name, const std::string& text) {
+    progress->Print(absl::StrFormat("%-8s %s", name, text));
+  };
+  const int64_t tokens = c.batch() * c.length();
+  progress->Print(progress->Bold("palimpsest") + " " + Version());
+  line("model", absl::StrCat(FormatCount(NumParams(trainer->model())), " parameters, ",
+                             FormatBytes(StateBytes(trainer->model(), c.length())),
+                             " of state after ", c.length(), " tokens"));
+  line("data", trainer->data().Describe());
+  for (absl::string_view text :
+       absl::StrSplit(trainer->optimizer().Summary(), '\n', absl::SkipEmpty()))
+    line("optim", std::string(text));
+  line("batch",
+       absl::StrFormat("%d x %d = %d tokens, %d steps: %s tokens", c.batch(), c.length(), tokens,
+                       c.steps(), FormatCount(static_cast<double>(tokens * c.steps()))));
+  line("device", absl::StrCat("cpu, ", NumThreads(), NumThreads() == 1 ? " thread, " : " threads, ",
+                              c.dtype()));
+  line("run", absl::StrCat(c.run_dir(),
+                           resumed ? absl::StrCat(", resumed after step ", trainer->step()) : ""));
+}
+
+// The newest complete checkpoint into `trainer`; false if none was saved yet.
+absl::StatusOr<bool> RestoreNewest(Trainer* trainer, const RunDir& dir, Progress* progress) {
+  if (!HasCheckpoints(dir.path())) return false;
+  const absl::StatusOr<FoundCheckpoint> found = LatestCheckpoint(dir.checkpoints());
+  if (!found.ok()) return found.status();
+  for (const std::string& line : found->ignored) progress->Print("ignored  " + line);
+  absl::StatusOr<Checkpoint> checkpoint = LoadCheckpoint(found->path);
+  if (!checkpoint.ok()) return checkpoint.status();
+  const absl::StatusOr<TrainConfig> before = ParseConfigText(checkpoint->config, found->path);
+  if (!before.ok()) return before.status();
+  if (absl::Status s = CheckSameRun(*before, trainer->config()); !s.ok()) return s;
+  if (absl::Status s = trainer->Restore(found->path, *std::move(checkpoint)); !s.ok()) return s;
+  return true;
+}
+
+}  // namespace
+
+std::vector<std::string> ScoreFields(const Score& score) {
+  return {absl::StrFormat("val loss %.4f (%.3f bits)", score.loss(), score.loss() / std::log(2)),
+          absl::StrFormat("accuracy %.1f%%", 100 * score.accuracy())};
+}
+
+void ApplyProcessLimits(const TrainConfig& config) {
+  if (config.threads() > 0) SetNumThreads(config.threads());
+  if (config.memory_limit_mb() > 0)
+    Allocator::Of(Device::kCpu).SetLimit(config.memory_limit_mb() * 1000000);
+}
+
+absl::StatusOr<TrainingResult> RunInMemory(Trainer* trainer, const std::string& label,
+                                           Progress* progress) {
+  return TrainingLoop(trainer, nullptr, label, progress).Run();
+}
+
+absl::StatusOr<TrainingResult> RunTraining(const TrainConfig& config, bool resume,
+                                           Progress* progress) {
+  if (absl::Status s = ValidateConfig(config); !s.ok()) return s;
+  ApplyProcessLimits(config);
+  absl::StatusOr<std::unique_ptr<Trainer>> trainer = Trainer::Create(config);
+  if (!trainer.ok()) return trainer.status();
+  absl::StatusOr<std::unique_ptr<RunDir>> dir = RunDir::Open(config.run_dir(), resume);
+  if (!dir.ok()) return dir.status();
+  bool resumed = false;
+  if (resume) {
+    const absl::StatusOr<bool> restored = RestoreNewest(trainer->get(), **dir, progress);
+    if (!restored.ok()) return restored.status();
+    resumed = *restored;
+  }
+  absl::Status status = (*dir)->WriteConfig(ConfigText((*trainer)->config()), Version());
+  if (status.ok()) status = (*dir)->OpenMetrics((*trainer)->step());
+  if (!status.ok()) return status;
+  CatchStopSignals();
+  PrintBanner(trainer->get(), resumed, progress);
+  return TrainingLoop(trainer->get(), dir->get(), "", progress).Run();
+}
+
+}  // namespace palimpsest
