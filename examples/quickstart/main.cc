@@ -22,7 +22,8 @@ using bazel::tools::cpp::runfiles::Runfiles;
 constexpr const char* kModels[] = {"attention", "hebbian", "delta", "gated_delta", "titans_mlp"};
 // Enough to see that everything runs; not to learn.
 const std::vector<std::string> kShort = {"steps=20", "eval_every=10", "log_every=10",
-                                         "data.mqar.eval_examples=64"};
+                                         "data.mqar.eval_examples=64",
+                                         "optimizer.schedule.warmup_steps=5"};
 
 struct Row {
   std::string model;
