@@ -12,6 +12,22 @@ cc_library(
 )
 """
 
+# Some classes have another layout under a sanitizer, but the installed library is built without one;
+# so the header that decides must not see that there is one.
+_WITHOUT_SANITIZERS = """
+#pragma GCC system_header
+#pragma push_macro("__SANITIZE_ADDRESS__")
+#pragma push_macro("__SANITIZE_THREAD__")
+#pragma push_macro("__has_feature")
+#undef __SANITIZE_ADDRESS__
+#undef __SANITIZE_THREAD__
+#undef __has_feature
+#include_next "{}"
+#pragma pop_macro("__SANITIZE_ADDRESS__")
+#pragma pop_macro("__SANITIZE_THREAD__")
+#pragma pop_macro("__has_feature")
+"""
+
 def _fail_missing(ctx, what, apt):
     fail("""
 
@@ -48,8 +64,8 @@ def _system_library_impl(ctx):
         if not header.exists:
             _fail_missing(ctx, ctx.name, ctx.attr.apt)
         version = str(header.realpath)
-    for path, content in ctx.attr.wrapped_headers.items():
-        ctx.file("include/" + path, content)
+    for path in ctx.attr.hide_sanitizers_from:
+        ctx.file("include/" + path, _WITHOUT_SANITIZERS.format(path))
     ctx.file("BUILD.bazel", build)
     ctx.file(ctx.name + "_version.h", "// {}\n".format(version))
 
@@ -58,30 +74,14 @@ system_library = repository_rule(
     attrs = {
         "apt": attr.string(mandatory = True, doc = "the packages that bring it, for the error message"),
         "header": attr.string(doc = "for a library without pkg-config: the header that shows it is there"),
+        "hide_sanitizers_from": attr.string_list(doc = "headers that change the layout of classes"),
         "libraries": attr.string_dict(
             mandatory = True,
             doc = "target: pkg-config packages, or link flags (starting with -)",
         ),
-        "wrapped_headers": attr.string_dict(doc = "headers found before the library's own; path: content"),
     },
     local = True,
 )
-
-# Abseil's containers have another layout under a sanitizer, but the installed library is built
-# without one; so its configuration must not see that there is one.
-ABSL_WITHOUT_SANITIZERS = {"absl/base/config.h": """
-#pragma GCC system_header
-#pragma push_macro("__SANITIZE_ADDRESS__")
-#pragma push_macro("__SANITIZE_THREAD__")
-#pragma push_macro("__has_feature")
-#undef __SANITIZE_ADDRESS__
-#undef __SANITIZE_THREAD__
-#undef __has_feature
-#include_next "absl/base/config.h"
-#pragma pop_macro("__SANITIZE_ADDRESS__")
-#pragma pop_macro("__SANITIZE_THREAD__")
-#pragma pop_macro("__has_feature")
-"""}
 
 _PROTOBUF = """
 package(default_visibility = ["//visibility:public"])
@@ -90,7 +90,8 @@ exports_files(["protoc"])
 
 cc_library(
     name = "protobuf",
-    hdrs = ["protobuf_version.h"],
+    hdrs = ["protobuf_version.h"] + glob(["include/**"]),
+    includes = ["include"],
     linkopts = {linkopts},
 )
 
@@ -110,6 +111,8 @@ def _system_protobuf_impl(ctx):
     ctx.file("BUILD.bazel", _PROTOBUF.format(
         linkopts = repr(_pkg_config(ctx, ["--libs", "protobuf"])),
     ))
+    for path in ["google/protobuf/map_field.h", "google/protobuf/port_def.inc"]:
+        ctx.file("include/" + path, _WITHOUT_SANITIZERS.format(path))
     ctx.file("protobuf_version.h", "// {}\n".format(
         _pkg_config(ctx, ["--modversion", "protobuf"])[0],
     ))
