@@ -80,8 +80,8 @@ Tensor GradientMemory::Loss(const Tensor& y, const Tensor& v) const {
 
 std::vector<GateSpec> GradientMemory::gates() const {
   std::vector<GateSpec> specs = {{.name = "log_keep", .kind = GateKind::kLogDecay, .init = 0.99},
-                                 {.name = "theta", .kind = GateKind::kPositive, .init = 0.1}};
-  if (momentum()) specs.push_back({.name = "log_eta", .kind = GateKind::kLogDecay, .init = 0.9});
+                                 {.name = "theta", .kind = GateKind::kStrength01, .init = 0.05}};
+  if (momentum()) specs.push_back({.name = "log_eta", .kind = GateKind::kLogDecay, .init = 0.5});
   return specs;
 }
 

@@ -48,16 +48,16 @@ struct Block {
 
 // The same over time: [batch, time, dim], gates [batch, time(, key)].
 struct Rows {
-  Tensor q, k, v;
-  Gates gates;
+  Tensor q = {}, k = {}, v = {};
+  Gates gates = {};
 };
 
 // The public layout: [batch, time, heads, dim], gates [batch, time, heads(, key)]. q and k may have
 // fewer heads than v: each then serves a group of consecutive value heads. With `cu_seqlens`
 // (integer [sequences + 1], from 0 to time; batch is 1) several sequences are packed along time.
 struct Sequence {
-  Tensor q, k, v;
-  Gates gates;
+  Tensor q = {}, k = {}, v = {};
+  Gates gates = {};
   Tensor cu_seqlens = {};
 };
 
@@ -114,7 +114,7 @@ ScanResult Scan(const MemoryRule& rule, const Sequence& seq, State state,
 // A rule by name. Its parameters are a map, so a new rule needs no new message.
 struct RuleConfig {
   std::string name;
-  std::map<std::string, double> params;
+  std::map<std::string, double> params = {};
 };
 
 // A parameter a rule takes, with its default and the values it may have.
