@@ -71,10 +71,11 @@ class Allocator {
   bool poison_ = false;
   MemoryStats stats_;
   std::map<int64_t, std::vector<void*>> free_;  // By capacity.
-  MemoryBlock live_;                                  // Head of the ring of live blocks.
+  MemoryBlock live_;                            // Head of the ring of live blocks.
 };
 
-// Called with the error when memory runs out; must not return. By default prints it and exits with 1.
+// Called with the error when memory runs out; must not return. By default prints it and exits
+// with 1.
 void SetOutOfMemoryHandler(std::function<void(const absl::Status&)> handler);
 
 }  // namespace palimpsest

@@ -18,8 +18,8 @@ class CheckFailure {
 
 }  // namespace palimpsest
 
-// A programmer's mistake (shape, dtype, device) ends here, with every shape in the streamed message.
-// What a user can cause (a file, a config, a plugin) travels as absl::Status instead.
+// A programmer's mistake (shape, dtype, device) ends here, with every shape in the streamed
+// message. What a user can cause (a file, a config, a plugin) travels as absl::Status instead.
 #define PALIMPSEST_CHECK(condition) \
   while (!(condition)) ::palimpsest::CheckFailure(__FILE__, __LINE__, #condition).message()
 

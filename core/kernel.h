@@ -33,8 +33,9 @@ class Kernel<R(Args...)> {
   Fn fns_[kDeviceCount] = {};
 };
 
-#define PALIMPSEST_REGISTER_KERNEL(kernel, device, fn) \
-  [[maybe_unused]] static const bool registered_##kernel##_##device = kernel.Set(::palimpsest::Device::device, fn)
+#define PALIMPSEST_REGISTER_KERNEL(kernel, device, fn)                \
+  [[maybe_unused]] static const bool registered_##kernel##_##device = \
+      kernel.Set(::palimpsest::Device::device, fn)
 
 }  // namespace palimpsest
 

@@ -5,8 +5,8 @@
 
 namespace palimpsest {
 
-// Names the op in progress on this thread: failed checks, out-of-memory reports and tape nodes take the
-// name from here. `name` must outlive the scope (a literal, in practice).
+// Names the op in progress on this thread: failed checks, out-of-memory reports and tape nodes take
+// the name from here. `name` must outlive the scope (a literal, in practice).
 class OpScope {
  public:
   explicit OpScope(const char* name) : name_(name), outer_(innermost_) { innermost_ = this; }

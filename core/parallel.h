@@ -11,10 +11,12 @@ namespace palimpsest {
 void SetNumThreads(int threads);
 int NumThreads();
 
-// Calls body(begin, end) on parts of [0, n), each at least `grain` long but the last, on several threads,
-// and returns when all are done. Which parts there are depends on the thread count, so a body must give
-// each index the same result whatever part it is in. Nested calls run on the calling thread.
-void ParallelFor(int64_t n, int64_t grain, absl::FunctionRef<void(int64_t begin, int64_t end)> body);
+// Calls body(begin, end) on parts of [0, n), each at least `grain` long but the last, on several
+// threads, and returns when all are done. Which parts there are depends on the thread count, so a
+// body must give each index the same result whatever part it is in. Nested calls run on the calling
+// thread.
+void ParallelFor(int64_t n, int64_t grain,
+                 absl::FunctionRef<void(int64_t begin, int64_t end)> body);
 
 }  // namespace palimpsest
 

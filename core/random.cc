@@ -77,7 +77,9 @@ uint64_t RandomStream::Bits(uint64_t index) const {
   return uint64_t{w[1]} << 32 | w[0];
 }
 
-double RandomStream::Uniform(uint64_t index) const { return static_cast<double>(Bits(index) >> 11) * 0x1p-53; }
+double RandomStream::Uniform(uint64_t index) const {
+  return static_cast<double>(Bits(index) >> 11) * 0x1p-53;
+}
 
 double RandomStream::Normal(uint64_t index) const {
   const auto w = Words(index);

@@ -9,8 +9,9 @@
 
 namespace palimpsest {
 
-// A stream of random numbers that is a pure function of (seed, purpose, step) and the element's index:
-// Philox4x32-10 (Salmon et al. 2011). The same on every device and for any number of threads.
+// A stream of random numbers that is a pure function of (seed, purpose, step) and the element's
+// index: Philox4x32-10 (Salmon et al. 2011). The same on every device and for any number of
+// threads.
 struct RandomStream {
   uint64_t seed = 0;
   uint64_t purpose = 0;
@@ -24,7 +25,8 @@ struct RandomStream {
   // Four 32-bit words of block `index`: Philox of (index, step), 64 bits each, under Key().
   std::array<uint32_t, 4> Words(uint64_t index) const;
   std::array<uint32_t, 2> Key() const;
-  // Element `index` as uniform bits, as a uniform in [0, 1), as a standard normal (Box-Muller, in f64).
+  // Element `index` as uniform bits, as a uniform in [0, 1), as a standard normal (Box-Muller, in
+  // f64).
   uint64_t Bits(uint64_t index) const;
   double Uniform(uint64_t index) const;
   double Normal(uint64_t index) const;

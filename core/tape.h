@@ -15,28 +15,29 @@
 
 namespace palimpsest {
 
-// One input of an op and its vector-Jacobian product, written with ops so that outer tapes can record
-// and differentiate it in turn. An empty result means no gradient.
+// One input of an op and its vector-Jacobian product, written with ops so that outer tapes can
+// record and differentiate it in turn. An empty result means no gradient.
 struct Arg {
   Tensor input;
   std::function<Tensor(const Tensor& dy)> vjp;
 };
 
-// All gradients of an op at once, one per input; `dys` has one cotangent per output, empty where nothing
-// depends on that output.
+// All gradients of an op at once, one per input; `dys` has one cotangent per output, empty where
+// nothing depends on that output.
 using JointVjp = std::function<Tensors(const Tensors& dys)>;
 
 // Every op ends in one of these. The node takes its name from the innermost OpScope.
 Tensor Record(Tensor out, std::vector<Arg> args);
 Tensors Record(Tensors outs, Tensors inputs, JointVjp vjp);
 
-// A fused op: `fused_vjp` runs kernels and need not be differentiable. `composed` is the same function of
-// `inputs` in ops: its oracle in tests, and what derivatives of the gradient go through.
+// A fused op: `fused_vjp` runs kernels and need not be differentiable. `composed` is the same
+// function of `inputs` in ops: its oracle in tests, and what derivatives of the gradient go
+// through.
 Tensors RecordFused(Tensors outs, Tensors inputs, JointVjp fused_vjp,
                     std::function<Tensors(const Tensors& inputs)> composed);
 
-// While alive, fused ops on this thread run as their composed forms, forward and backward: a program's
-// oracle.
+// While alive, fused ops on this thread run as their composed forms, forward and backward: a
+// program's oracle.
 class ComposedScope {
  public:
   ComposedScope();
@@ -61,10 +62,11 @@ class Tape {
   void Watch(std::initializer_list<Tensor> xs) { Watch(absl::Span<const Tensor>(xs)); }
   void Watch(const NamedTensors& xs);
 
-  // The gradient of sum_i <ys_i, dys_i> for each source; zeros where nothing depends on it. `dys` default
-  // to ones. Frees each node as it passes unless persistent. A gradient must not flow back into its own
-  // tape (an error): use an outer tape.
-  Tensors Gradient(absl::Span<const Tensor> ys, absl::Span<const Tensor> sources, absl::Span<const Tensor> dys = {});
+  // The gradient of sum_i <ys_i, dys_i> for each source; zeros where nothing depends on it. `dys`
+  // default to ones. Frees each node as it passes unless persistent. A gradient must not flow back
+  // into its own tape (an error): use an outer tape.
+  Tensors Gradient(absl::Span<const Tensor> ys, absl::Span<const Tensor> sources,
+                   absl::Span<const Tensor> dys = {});
   Tensors Gradient(const Tensor& y, absl::Span<const Tensor> sources, Tensor dy = {});
   NamedTensors Gradient(const Tensor& y, const NamedTensors& sources);
 
@@ -92,8 +94,8 @@ class Tape {
 // Some live tape tracks x, so what is made of x will be recorded.
 bool IsTracked(const Tensor& x);
 
-// Runs f while the tapes live now record nothing (tapes made inside do). Adds to `captured` each tensor
-// that one of them tracks and f uses: what a recomputation of f depends on.
+// Runs f while the tapes live now record nothing (tapes made inside do). Adds to `captured` each
+// tensor that one of them tracks and f uses: what a recomputation of f depends on.
 Tensors RunUnrecorded(absl::FunctionRef<Tensors()> f, Tensors* captured = nullptr);
 
 // Sums of cotangents, in place if `a` is no one else's. Set by the ops, which core does not know.
@@ -102,8 +104,8 @@ bool SetAccumulate(AccumulateFn fn);
 
 bool AllFinite(const Tensor& x);
 
-// While alive, looks at each op's outputs and gradients on this thread and remembers the first that is
-// not finite. Slow: for replaying a step that went wrong.
+// While alive, looks at each op's outputs and gradients on this thread and remembers the first that
+// is not finite. Slow: for replaying a step that went wrong.
 class FiniteWatch {
  public:
   FiniteWatch();

@@ -23,7 +23,8 @@ void Copy(void* to, Device to_device, const void* from, Device from_device, int6
     std::memcpy(to, from, bytes);
     return;
   }
-  PALIMPSEST_CHECK(device_copy != nullptr) << "no copy between " << from_device << " and " << to_device;
+  PALIMPSEST_CHECK(device_copy != nullptr)
+      << "no copy between " << from_device << " and " << to_device;
   device_copy(to, to_device, from, from_device, bytes);
 }
 
@@ -41,8 +42,9 @@ Tensor Tensor::Empty(Shape shape, DType dtype, Device device) {
   MemoryBlock* block = allocator.Allocate(shape, dtype);
   void* data = block->data;
   const int64_t size = NumElements(shape);
-  return Tensor({NextId(), std::move(shape), size, dtype, device, data,
-                 std::shared_ptr<MemoryBlock>(block, [&allocator](MemoryBlock* b) { allocator.Free(b); })});
+  return Tensor(
+      {NextId(), std::move(shape), size, dtype, device, data,
+       std::shared_ptr<MemoryBlock>(block, [&allocator](MemoryBlock* b) { allocator.Free(b); })});
 }
 
 Tensor Tensor::Full(Shape shape, double value, DType dtype, Device device) {
@@ -55,9 +57,11 @@ Tensor Tensor::Full(Shape shape, double value, DType dtype, Device device) {
 
 Tensor Tensor::FromVector(Shape shape, absl::Span<const double> values, DType dtype) {
   Tensor x = Empty(std::move(shape), dtype);
-  PALIMPSEST_CHECK(x.size() == static_cast<int64_t>(values.size())) << x.shape() << " from " << values.size();
+  PALIMPSEST_CHECK(x.size() == static_cast<int64_t>(values.size()))
+      << x.shape() << " from " << values.size();
   DispatchAny(dtype, [&]<typename T>() {
-    std::transform(values.begin(), values.end(), x.mutable_data<T>(), [](double v) { return static_cast<T>(v); });
+    std::transform(values.begin(), values.end(), x.mutable_data<T>(),
+                   [](double v) { return static_cast<T>(v); });
   });
   return x;
 }

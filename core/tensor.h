@@ -17,8 +17,8 @@ namespace palimpsest {
 
 struct MemoryBlock;
 
-// A value: dense, row-major, immutable once an op returned it. Copies share the buffer. It carries no
-// autograd state; a Tape knows what happened to it by `id()`.
+// A value: dense, row-major, immutable once an op returned it. Copies share the buffer. It carries
+// no autograd state; a Tape knows what happened to it by `id()`.
 class Tensor {
  public:
   Tensor() = default;  // No tensor; false.
@@ -80,14 +80,16 @@ class Tensor {
   };
   explicit Tensor(Impl impl);
   void CheckType(DType dtype) const {
-    PALIMPSEST_CHECK(dtype == impl_->dtype) << "a tensor of " << impl_->dtype << " read as " << dtype;
+    PALIMPSEST_CHECK(dtype == impl_->dtype)
+        << "a tensor of " << impl_->dtype << " read as " << dtype;
   }
 
   std::shared_ptr<Impl> impl_;
 };
 
 using Tensors = std::vector<Tensor>;
-// By path ("blocks.0.mixer.q.weight"); the order of the keys is the order of everything done to all.
+// By path ("blocks.0.mixer.q.weight"); the order of the keys is the order of everything done to
+// all.
 using NamedTensors = std::map<std::string, Tensor>;
 int64_t TotalBytes(const NamedTensors& tensors);
 
@@ -98,13 +100,15 @@ inline std::ostream& operator<<(std::ostream& os, const Tensor& x) { return os <
 // Copies to `device`; the same tensor if it is there already.
 Tensor CopyTo(const Tensor& x, Device device);
 // Copies `bytes` between devices; set by the device's backend, for the host always there.
-using CopyBytes = void (*)(void* to, Device to_device, const void* from, Device from_device, int64_t bytes);
+using CopyBytes = void (*)(void* to, Device to_device, const void* from, Device from_device,
+                           int64_t bytes);
 bool SetDeviceCopy(CopyBytes copy);
 
 template <typename T>
 Tensor Tensor::From(Shape shape, absl::Span<const T> values) {
   Tensor x = Empty(std::move(shape), kDTypeOf<T>);
-  PALIMPSEST_CHECK(x.size() == static_cast<int64_t>(values.size())) << x.shape() << " from " << values.size();
+  PALIMPSEST_CHECK(x.size() == static_cast<int64_t>(values.size()))
+      << x.shape() << " from " << values.size();
   std::copy(values.begin(), values.end(), x.mutable_data<T>());
   return x;
 }

@@ -33,7 +33,8 @@ void ForEachStrip(const Args& args, F body) {
 
 double LogAddExp(double a, double b) {
   // Equal infinities have no difference.
-  return a == b ? a + 0.693147180559945309417 : std::max(a, b) + std::log1p(std::exp(-std::abs(a - b)));
+  return a == b ? a + 0.693147180559945309417
+                : std::max(a, b) + std::log1p(std::exp(-std::abs(a - b)));
 }
 
 template <typename T, typename F>

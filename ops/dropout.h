@@ -6,8 +6,8 @@
 
 namespace palimpsest {
 
-// Zeroes element i where word i % 4 of stream.Words(i / 4) is below rate 2^32, and scales the others
-// by 1 / (1 - rate). 0 <= rate <= 1 - 2^-32.
+// Zeroes element i where word i % 4 of stream.Words(i / 4) is below rate 2^32, and scales the
+// others by 1 / (1 - rate). 0 <= rate <= 1 - 2^-32.
 Tensor Dropout(const Tensor& x, double rate, const RandomStream& stream);
 
 }  // namespace palimpsest

@@ -5,8 +5,8 @@
 
 namespace palimpsest {
 
-// Elementwise with numpy broadcasting. Operands have one dtype: there is no promotion, `Cast` is an op.
-// A double operand is a constant without gradient.
+// Elementwise with numpy broadcasting. Operands have one dtype: there is no promotion, `Cast` is an
+// op. A double operand is a constant without gradient.
 Tensor Add(const Tensor& a, const Tensor& b);
 Tensor Add(const Tensor& x, double c);
 Tensor Sub(const Tensor& a, const Tensor& b);
@@ -40,7 +40,8 @@ Tensor Clamp(const Tensor& x, double low, double high);
 Tensor Greater(const Tensor& a, const Tensor& b);
 Tensor GreaterEqual(const Tensor& a, const Tensor& b);
 Tensor Equal(const Tensor& a, const Tensor& b);
-// a where mask != 0, else b; all three broadcast. The branch not taken gets gradient 0, even if it is NaN.
+// a where mask != 0, else b; all three broadcast. The branch not taken gets gradient 0, even if it
+// is NaN.
 Tensor Where(const Tensor& mask, const Tensor& a, const Tensor& b);
 
 // Between any two dtypes; between floats with gradient.

@@ -5,8 +5,8 @@
 
 namespace palimpsest {
 
-// Rows table[ids]: [rows, ...] and integer ids [...] -> [ids..., ...]. An embedding. Aborts on an id out of
-// range. Its gradient sums rows in the order of ids.
+// Rows table[ids]: [rows, ...] and integer ids [...] -> [ids..., ...]. An embedding. Aborts on an
+// id out of range. Its gradient sums rows in the order of ids.
 Tensor Gather(const Tensor& table, const Tensor& ids);
 // [...] -> [..., classes], 1 at the id.
 Tensor OneHot(const Tensor& ids, int64_t classes, DType dtype);

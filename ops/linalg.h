@@ -9,12 +9,13 @@ struct Trans {
   bool a = false, b = false;
 };
 
-// op(a) op(b): [..., m, k] x [..., k, n] -> [..., m, n], where `trans` transposes the last two axes first.
-// Leading axes are equal, or b is one matrix for all of a. bf16 accumulates in f32 and rounds once.
+// op(a) op(b): [..., m, k] x [..., k, n] -> [..., m, n], where `trans` transposes the last two axes
+// first. Leading axes are equal, or b is one matrix for all of a. bf16 accumulates in f32 and
+// rounds once.
 Tensor MatMul(const Tensor& a, const Tensor& b, Trans trans = {});
 
-// X with (I + L) X = R, or (I + L)^T X = R, for the strictly lower triangle of `l` [..., n, n] (the rest
-// is not read and gets gradient 0) and `r` [..., n, m]. f64 and f32.
+// X with (I + L) X = R, or (I + L)^T X = R, for the strictly lower triangle of `l` [..., n, n] (the
+// rest is not read and gets gradient 0) and `r` [..., n, m]. f64 and f32.
 Tensor TriSolve(const Tensor& l, const Tensor& r, bool transposed = false);
 
 }  // namespace palimpsest

@@ -8,9 +8,9 @@
 
 namespace palimpsest {
 
-// Reductions over `axes` (negative ones count from the back; none given: all), which stay as extent 1 if
-// `keep`. The order of summation is fixed by the shape alone. Over no elements: 0, or -inf for Max and
-// LogSumExp; Mean is then NaN.
+// Reductions over `axes` (negative ones count from the back; none given: all), which stay as extent
+// 1 if `keep`. The order of summation is fixed by the shape alone. Over no elements: 0, or -inf for
+// Max and LogSumExp; Mean is then NaN.
 Tensor Sum(const Tensor& x, const std::vector<int>& axes = {}, bool keep = false);
 Tensor Mean(const Tensor& x, const std::vector<int>& axes = {}, bool keep = false);
 // Equal maxima share the gradient.

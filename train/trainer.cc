@@ -79,8 +79,8 @@ void Trainer::LendParams() {
   model_->ForEachParam([&](const std::string& path, Tensor& param) { param = params_.at(path); });
 }
 
-// So that no one else holds them and the optimizer updates them in place. An empty tensor stays where
-// each was: a layer without one would not be asked for it again.
+// So that no one else holds them and the optimizer updates them in place. An empty tensor stays
+// where each was: a layer without one would not be asked for it again.
 void Trainer::TakeParamsBack() {
   const Tensor lent = Tensor::Empty({0}, DType::kF32);
   model_->ForEachParam([&](const std::string&, Tensor& param) { param = lent; });
