@@ -80,6 +80,20 @@ TEST_F(ParallelTest, ManySmallJobs) {
   EXPECT_EQ(total, 0);
 }
 
+TEST_F(ParallelTest, RunsOnAsManyThreadsAsTheMachineGives) {
+  pthread_attr_t usual, huge;
+  ASSERT_EQ(pthread_getattr_default_np(&usual), 0);
+  ASSERT_EQ(pthread_attr_init(&huge), 0);
+  ASSERT_EQ(pthread_attr_setstacksize(&huge, size_t{1} << 47), 0);  // No machine has that.
+  ASSERT_EQ(pthread_setattr_default_np(&huge), 0);
+  SetNumThreads(5);
+  EXPECT_EQ(pthread_setattr_default_np(&usual), 0);
+  EXPECT_EQ(NumThreads(), 1);
+  int64_t sum = 0;
+  ParallelFor(10, 1, [&](int64_t begin, int64_t end) { sum += end - begin; });
+  EXPECT_EQ(sum, 10);
+}
+
 TEST_F(ParallelTest, CallersOnSeveralThreadsAndAChangingPool) {
   std::atomic<bool> stop = false;
   std::atomic<int64_t> jobs = 0;
