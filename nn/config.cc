@@ -15,7 +15,7 @@ namespace palimpsest {
 namespace {
 
 // Large enough for any model, small enough that products of two fit.
-constexpr int64_t kMaxSize = int64_t{1} << 28;
+constexpr int64_t kMaxSize = int64_t{1} << 28, kMaxLayers = 10000;
 
 // Looks at the fields of one message, and keeps the first thing wrong.
 class Checker {
@@ -25,12 +25,11 @@ class Checker {
   template <typename... Args>
   void Require(bool condition, const char* field, const Args&... problem) {
     if (condition || !status_.ok()) return;
-    const std::string where = path_.empty() ? field : absl::StrCat(path_, ".", field);
-    status_ = absl::InvalidArgumentError(absl::StrCat(where, ": ", problem...));
+    status_ = absl::InvalidArgumentError(absl::StrCat(path_, ".", field, ": ", problem...));
   }
-  void Size(const char* field, int64_t value, int64_t least = 1) {
-    Require(value >= least && value <= kMaxSize, field, value, " is not between ", least, " and ",
-            kMaxSize);
+  void Size(const char* field, int64_t value, int64_t least = 1, int64_t most = kMaxSize) {
+    Require(value >= least && value <= most, field, value, " is not between ", least, " and ",
+            most);
   }
   void Positive(const char* field, double value) {
     Require(value > 0.0 && std::isfinite(value), field, value, " is not positive and finite");
@@ -105,7 +104,7 @@ absl::Status CheckGates(const std::string& path, const MemoryRule& rule,
                         const ModelConfig::Memory& m) {
   std::set<std::string> seen;
   for (int i = 0; i < m.gate_size(); ++i) {
-    const std::string gate_path = absl::StrCat(path, ".gate[", i, "]");
+    const std::string gate_path = absl::StrCat(path, ".gate.", i);
     const absl::Status status = CheckGate(gate_path, m.rule().name(), rule.gates(), m.gate(i));
     if (!status.ok()) return status;
     if (!seen.insert(m.gate(i).name()).second) {
@@ -172,12 +171,12 @@ absl::Status ResolveBlock(const std::string& path, int64_t width, ModelConfig::B
 
 absl::StatusOr<ModelConfig> ResolveModelConfig(const ModelConfig& config) {
   ModelConfig resolved = config;
-  Checker check("");
+  Checker check("model");
   check.Size("vocab_size", config.vocab_size());
   check.Size("width", config.width());
   check.Require(config.block_size() > 0, "block",
                 "none given; a model has at least one, such as block { attention {} }");
-  check.Size("layers", config.layers(), 0);
+  check.Size("layers", config.layers(), 0, kMaxLayers);
   check.Require(config.layers() == 0 || config.layers() >= config.block_size(), "layers",
                 config.layers(), " leaves some of the ", config.block_size(), " blocks unused");
   check.Size("learned_positions", config.learned_positions(), 0);
@@ -189,7 +188,7 @@ absl::StatusOr<ModelConfig> ResolveModelConfig(const ModelConfig& config) {
   if (config.layers() == 0) resolved.set_layers(config.block_size());
   for (int i = 0; i < resolved.block_size(); ++i) {
     const absl::Status status =
-        ResolveBlock(absl::StrCat("block[", i, "]"), config.width(), *resolved.mutable_block(i));
+        ResolveBlock(absl::StrCat("model.block.", i), config.width(), *resolved.mutable_block(i));
     if (!status.ok()) return status;
   }
   return resolved;

@@ -35,8 +35,9 @@ absl::Status CheckSchedule(const Schedule& s, const std::string& where) {
     return invalid("total_steps", s.total_steps(), absl::StrCat(kind, " needs at least 1"));
   }
   if (s.warmup_steps() > s.total_steps()) {
-    return invalid("warmup_steps", s.warmup_steps(),
-                   absl::StrCat("there are ", s.total_steps(), " steps in all"));
+    return invalid(
+        "warmup_steps", s.warmup_steps(),
+        absl::StrCat("it must be at most the ", s.total_steps(), " steps there are in all"));
   }
   if (s.kind() != Schedule::WSD) return absl::OkStatus();
   if (s.decay_steps() < 1 || s.decay_steps() > s.total_steps() - s.warmup_steps()) {

@@ -51,7 +51,7 @@ TEST(Schedule, RejectsWhatIsOutOfRange) {
            {"min_ratio: nan", "o.schedule.min_ratio is nan"},
            {"kind: COSINE", "o.schedule.total_steps is 0; COSINE needs at least 1"},
            {"kind: COSINE total_steps: 5 warmup_steps: 6",
-            "warmup_steps is 6; there are 5 steps in all"},
+            "warmup_steps is 6; it must be at most the 5 steps"},
            {"kind: WSD total_steps: 5", "decay_steps is 0; WSD needs at least 1"},
            {"kind: WSD total_steps: 5 warmup_steps: 2 decay_steps: 4",
             "decay_steps is 4; WSD needs"}}) {

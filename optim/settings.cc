@@ -31,8 +31,8 @@ bool InRange(HyperSpec::Range range, double x) {
 
 const char* Words(HyperSpec::Range range) {
   switch (range) {
-    case HyperSpec::Range::kAtLeast0: return "at least 0";
-    case HyperSpec::Range::kAtLeast1: return "at least 1";
+    case HyperSpec::Range::kAtLeast0: return "finite and at least 0";
+    case HyperSpec::Range::kAtLeast1: return "finite and at least 1";
     case HyperSpec::Range::kFrom0Below1: return "in [0, 1)";
     case HyperSpec::Range::kFrom0To1: return "in [0, 1]";
     case HyperSpec::Range::kAny: return "anything";
@@ -180,7 +180,7 @@ class Resolver {
   }
 
  private:
-  static std::string Where(size_t group) { return absl::StrCat("optimizer.group[", group, "]"); }
+  static std::string Where(size_t group) { return absl::StrCat("optimizer.group.", group); }
 
   static OptimizerConfig DefaultAuxiliary(const OptimizerConfig& config) {
     OptimizerConfig c;
