@@ -58,24 +58,21 @@ class TitansMlp : public GradientMemory {
   const bool momentum_;
 };
 
-PALIMPSEST_MEMORY_RULE("titans_mlp", TitansMlp,
-                       {.name = "depth",
-                        .value = 2,
-                        .min = 1,
-                        .max = 16,
-                        .integer = true,
-                        .meaning = "layers of the memory"},
-                       {.name = "expansion",
-                        .value = 2,
-                        .min = 0,
-                        .max = 64,
-                        .meaning = "hidden size as a multiple of the key's"},
-                       {.name = "momentum",
-                        .value = 1,
-                        .min = 0,
-                        .max = 1,
-                        .integer = true,
-                        .meaning = "0: without S, one step of gradient descent a token"});
+PALIMPSEST_MEMORY_RULE(
+    "titans_mlp", TitansMlp,
+    {.name = "depth",
+     .value = 2,
+     .min = 1,
+     .max = 16,
+     .integer = true,
+     .meaning = "layers of the memory"},
+    {.name = "expansion", .value = 2, .min = 0, .max = 64, .meaning = "hidden size over the key's"},
+    {.name = "momentum",
+     .value = 1,
+     .min = 0,
+     .max = 1,
+     .integer = true,
+     .meaning = "0: no S, gradient descent alone"});
 
 }  // namespace
 }  // namespace palimpsest

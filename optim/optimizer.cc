@@ -1,10 +1,13 @@
 #include "optim/optimizer.h"
 
 #include <cmath>
+#include <map>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "core/check.h"
 #include "core/op_scope.h"
@@ -35,6 +38,17 @@ std::string Describe(const Settings& s) {
   if (s.lr_factor != 1.0) absl::StrAppend(&text, " lr_factor=", s.lr_factor);
   const std::string schedule = s.schedule.ShortDebugString();
   return schedule.empty() ? text : absl::StrCat(text, " schedule={", schedule, "}");
+}
+
+// What of it a reader asks for first.
+std::string DescribeShortly(const Settings& s) {
+  if (s.frozen) return "frozen";
+  std::string text = absl::StrFormat("%s, lr %.3g", s.optimizer, s.hypers.at("lr") * s.lr_factor);
+  if (const double decay = s.hypers.at("weight_decay"); decay > 0)
+    absl::StrAppendFormat(&text, ", weight decay %.3g", decay);
+  if (s.schedule.kind() == OptimizerConfig::Schedule::CONSTANT) return text;
+  const std::string kind = OptimizerConfig::Schedule::Kind_Name(s.schedule.kind());
+  return absl::StrCat(text, ", ", absl::AsciiStrToLower(kind));
 }
 
 class ChainOptimizer : public Optimizer {
@@ -85,14 +99,14 @@ class ChainOptimizer : public Optimizer {
     return result;
   }
 
-  std::string Summary() const override {
+  std::vector<std::string> Summary() const override {
+    std::map<std::string, int64_t> values;
+    for (const auto& [description, t] : treatments_)
+      values[DescribeShortly(t.settings)] += t.values;
     std::vector<std::string> lines;
-    for (const auto& [description, t] : treatments_) {
-      lines.push_back(absl::StrCat(description, ": ", t.paths.size(),
-                                   t.paths.size() == 1 ? " parameter, " : " parameters, ", t.values,
-                                   " values (", t.paths[0], t.paths.size() > 1 ? ", ...)" : ")"));
-    }
-    return absl::StrJoin(lines, "\n");
+    for (const auto& [description, count] : values)
+      lines.push_back(absl::StrCat(description, ": ", count, " parameters"));
+    return lines;
   }
 
  private:

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "core/tensor.h"
@@ -37,8 +38,8 @@ class Optimizer {
   // a tape may watch them, as it may the parameters, gradients and state.
   virtual UpdateResult Update(NamedTensors params, NamedTensors grads, NamedTensors state,
                               int64_t step, const NamedTensors& hypers = {}) const = 0;
-  // A line for each kind of treatment: the optimizer, its values, how many parameters have it.
-  virtual std::string Summary() const = 0;
+  // Short lines: optimizer, learning rate, decay and schedule, and how many numbers have these.
+  virtual std::vector<std::string> Summary() const = 0;
 };
 
 }  // namespace palimpsest

@@ -46,7 +46,7 @@ INSTANTIATE_TEST_SUITE_P(
     All, TrainCase,
     testing::Values(
         Case{"UnknownOverride", {"model.widht=8"}, {"model.widht=8", "did you mean 'width'?"}},
-        Case{"OverrideOfWrongType", {"model.width=wide"}, {"model.width=wide", "int64"}},
+        Case{"OverrideOfWrongType", {"model.width=wide"}, {"model.width=wide", "64-bit integer"}},
         Case{"OverrideWithoutValue", {"steps"}, {"steps", "path.to.field=value"}},
         Case{"UnknownRule",
              {"model.block.0.memory.rule.name=gated_dleta"},
@@ -68,6 +68,25 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"ValidationShorterThanContext",
              {"data.bytes.val_path=DIR/short"},
              {"/short", "16 bytes", "17"}},
+        Case{"NegativeSeed", {"seed=-1"}, {"'seed=-1'", "not negative"}},
+        Case{"OverrideOfManyLines", {"model={\n\nwidth: "}, {"'model={ width: '", "the end"}},
+        Case{"TextNamedForATerminal", {"data.bytes.path=\x1b[2J"}, {"open \\x1b[2J: "}},
+        Case{"TooManyThreads", {"threads=100000"}, {"threads is 100000", "at most 1024"}},
+        Case{"TooMuchMemory", {"memory_limit_mb=99999999999999999"}, {"memory_limit_mb", "most"}},
+        Case{"TooManyLayers", {"model.layers=100000000"}, {"model.layers", "10000"}},
+        Case{"LengthPastAnyUse", {"length=9223372036854775807"}, {"length is", "at most"}},
+        Case{"AccuracyIsNoNumber", {"stop_accuracy=nan"}, {"stop_accuracy is nan"}},
+        Case{"InfiniteRate", {"optimizer.lr=inf"}, {"optimizer.lr is inf", "finite"}},
+        Case{"MoreWarmupThanSteps",
+             {"optimizer.schedule={kind: COSINE warmup_steps: 100}"},
+             {"optimizer.schedule.warmup_steps is 100", "6 steps"}},
+        Case{"HeadsThatDoNotFit",
+             {"model.block.0.memory.heads=3"},
+             {"model.block.0.memory.heads: 3 does not divide width 16"}},
+        Case{"MoreTokensThanPositions",
+             {"model.learned_positions=8"},
+             {"model.learned_positions is 8", "length of at most 8"}},
+        Case{"UnknownShortFlag", {"-resume"}, {"'-resume'", "did you mean '--resume'?"}},
         Case{"UnknownFlag", {"--resumee"}, {"--resumee", "did you mean '--resume'?"}},
         Case{"MissingConfig", {"--config=DIR/none"}, {"cannot open", "/none"}},
         Case{"RunDirIsAFile", {"--run_dir=DIR/text"}, {"/text"}}),
@@ -88,6 +107,18 @@ TEST(BadInput, AConfigOfGarbage) {
   ExpectOneLine(Palimpsest(run.TrainArgs()), {run.config + ":1:"});
 }
 
+TEST(BadInput, AConfigThatEndsEarly) {
+  const SmallRun run;
+  WriteFile(run.config, "model {\n  width: 8\n");
+  ExpectOneLine(Palimpsest(run.TrainArgs()), {run.config + ":3:1: ", "got: the end"});
+}
+
+TEST(BadInput, AFieldGivenTwice) {
+  const SmallRun run;
+  WriteFile(run.config, "steps: 3\nsteps: 4\n");
+  ExpectOneLine(Palimpsest(run.TrainArgs()), {run.config + ":2:", "\"steps\""});
+}
+
 TEST(BadInput, ABinaryFileIsATextOfBytes) {
   const SmallRun run;
   EXPECT_EQ(Palimpsest(run.TrainArgs({"data.bytes.path=train/palimpsest"})).code, 0);
@@ -100,6 +131,53 @@ TEST(BadInput, AnUnknownCommand) {
 TEST(BadInput, NoSuchRun) {
   for (const char* command : {"eval", "generate"})
     ExpectOneLine(Palimpsest({command, "--run=/nowhere"}), {"/nowhere"});
+  ExpectOneLine(Palimpsest({"eval", "--run=/"}), {"/ holds no trained model", "/checkpoints"});
+}
+
+TEST(BadInput, PastTheLearnedPositions) {
+  const SmallRun run;
+  ASSERT_EQ(Palimpsest(run.TrainArgs({"model.learned_positions=16"})).code, 0);
+  ExpectOneLine(Palimpsest({"eval", "--run=" + run.run_dir, "length=17"}),
+                {"model.learned_positions is 16", "length is 17", "at most 16"});
+  const std::vector<std::string> generate = {"generate", "--run=" + run.run_dir, "--prompt=four"};
+  ExpectOneLine(Palimpsest(generate), {"16 learned positions", "--tokens must be at most 13"});
+  for (const int tokens : {13, 14}) {
+    std::vector<std::string> args = generate;
+    args.push_back("--tokens=" + std::to_string(tokens));
+    EXPECT_EQ(Palimpsest(args).code, tokens == 13 ? 0 : 1);
+  }
+}
+
+// Of a shell: `after` follows the command.
+ProcessResult InShell(const std::vector<std::string>& args, const std::string& after) {
+  std::string line = "set -o pipefail;";
+  for (const std::string& part : PalimpsestCommand(args)) line += " '" + part + "'";
+  return RunProcess({"/bin/bash", "-c", line + after});
+}
+
+TEST(BadInput, OutputThatCannotBeWritten) {
+  const SmallRun run;
+  for (const char* to : {" > /dev/full", " >&-"}) {
+    for (const std::vector<std::string>& args :
+         {run.TrainArgs(), {"rules"}, {"version"}, {"--help"}, {"train", "--help"}})
+      ExpectOneLine(InShell(args, to), {"cannot write to stdout"});
+  }
+  ASSERT_EQ(Palimpsest(run.TrainArgs()).code, 0) << "what never began is in the way";
+  for (const char* to : {" > /dev/full", " >&-"}) {
+    for (const char* command : {"eval", "generate"})
+      ExpectOneLine(InShell({command, "--run=" + run.run_dir}, to), {"cannot write to stdout"});
+  }
+}
+
+TEST(BadInput, AReaderThatLeaves) {
+  const SmallRun run;
+  ExpectOneLine(InShell(run.TrainArgs({"steps=100000", "checkpoint_every=0"}), " | head -n 12"),
+                {"cannot write to stdout: Broken pipe", "and saved; --resume"});
+  EXPECT_EQ(NamesIn(run.run_dir + "/checkpoints").size(), 1u);
+  EXPECT_EQ(Palimpsest({"eval", "--run=" + run.run_dir}).code, 0);
+  ExpectOneLine(
+      InShell({"generate", "--run=" + run.run_dir, "--tokens=100000000"}, " | head -c 10"),
+      {"cannot write to stdout: Broken pipe"});
 }
 
 // A run of six steps with checkpoints of steps 4 and 6.
@@ -150,7 +228,8 @@ TEST_F(FinishedRun, ResumingOnAnotherTextIsRefused) {
 TEST_F(FinishedRun, AFullDisk) {
   {
     const FileSizeLimit full(files_[0].size() / 2);
-    ExpectOneLine(Palimpsest(Resume({"steps=8"})), {"step-00000008"});
+    ExpectOneLine(Palimpsest(Resume({"steps=8"})),
+                  {"step 8 is not saved", "step-00000008", "goes on from step 6"});
   }
   ExpectNothingLost();
   EXPECT_EQ(Palimpsest(Resume({"steps=8"})).code, 0);

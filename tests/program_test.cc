@@ -20,6 +20,15 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
 
+// But for those that name a file, which may be long.
+void ExpectFits80Columns(const std::string& text, const std::string& file) {
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    if (!file.empty() && line.find(file) != std::string::npos) continue;
+    EXPECT_LE(line.size(), 80u) << line;
+  }
+}
+
 // Steps and losses, of training and validation.
 std::vector<std::string> Losses(const std::string& run_dir) {
   std::vector<std::string> losses;
@@ -40,6 +49,7 @@ TEST(Program, TrainsEvaluatesAndGenerates) {
   EXPECT_THAT(trained.out,
               AllOf(HasSubstr("parameters"), HasSubstr("step 6/6  loss "), HasSubstr("val loss"),
                     HasSubstr("tok/s"), Not(HasSubstr("\x1b"))));
+  ExpectFits80Columns(trained.out, run.run_dir);
   EXPECT_THAT(NamesIn(run.run_dir), AllOf(Contains("config.textproto"), Contains("version"),
                                           Contains("metrics.jsonl"), Contains("checkpoints")));
   EXPECT_EQ(NamesIn(run.run_dir + "/checkpoints").size(), 2u);
@@ -62,7 +72,7 @@ TEST(Program, StoppedBySignalsItGoesOnToTheSameBits) {
   const SmallRun whole, stopped;
   const std::vector<std::string> longer = {"steps=3000", "checkpoint_every=0", "eval_every=0"};
   ASSERT_EQ(Palimpsest(whole.TrainArgs(longer)).code, 0);
-  for (const int signal : {SIGINT, SIGTERM}) {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
     std::vector<std::string> args = stopped.TrainArgs(longer);
     args.push_back("--resume");
     Process process(PalimpsestCommand(args));
@@ -105,6 +115,19 @@ TEST(Program, KilledItResumesFromItsLastCheckpoint) {
   EXPECT_EQ(Losses(killed.run_dir), Losses(whole.run_dir));
 }
 
+TEST(Program, ItsBannerIsShort) {
+  const SmallRun run;
+  const ProcessResult trained = Palimpsest(run.TrainArgs(
+      {"optimizer={name: 'muon' weight_decay: 0.00123 schedule {kind: WSD decay_steps: 2 "
+       "warmup_steps: 1} auxiliary {lr: 1.23e-7 beta2: 0.97} group {match: '*.q.*' lr_factor: 0.3} "
+       "group {match: 'head.*' frozen: true}}"}));
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  ExpectFits80Columns(trained.out, run.run_dir);
+  EXPECT_THAT(trained.out,
+              AllOf(HasSubstr("\noptim    muon, lr 0.003, weight decay 0.00123, wsd: "),
+                    HasSubstr("\noptim    frozen: 4096 parameters\n")));
+}
+
 TEST(Program, RunsOutOfMemoryWithOneLine) {
   const SmallRun run;
   const ProcessResult result = Palimpsest(run.TrainArgs({"memory_limit_mb=1", "length=256"}));
@@ -118,9 +141,13 @@ TEST(Program, ListsRulesAndHelps) {
   for (const char* rule : {"hebbian", "delta", "gated_delta", "titans_mlp", "gate", "M_"})
     EXPECT_THAT(rules.out, HasSubstr(rule));
   EXPECT_THAT(Palimpsest({"--help"}).out, HasSubstr("palimpsest generate"));
-  for (const char* command : {"train", "eval", "generate", "rules"})
-    EXPECT_THAT(Palimpsest({command, "--help"}).out,
-                HasSubstr(std::string("  palimpsest ") + command));
+  ExpectFits80Columns(rules.out, "");
+  for (const char* command : {"train", "eval", "generate", "rules"}) {
+    const std::string help = Palimpsest({command, "--help"}).out;
+    EXPECT_THAT(help, HasSubstr(std::string("  palimpsest ") + command));
+    EXPECT_EQ(Palimpsest({command, "-h"}).out, help);
+    ExpectFits80Columns(help, "");
+  }
   EXPECT_THAT(Palimpsest({"version"}).out, StartsWith("palimpsest "));
 }
 

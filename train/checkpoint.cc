@@ -204,7 +204,7 @@ absl::StatusOr<Checkpoint> LoadCheckpoint(const std::string& path, CheckpointPar
 
 absl::Status MatchTensors(const std::string& where, const std::string& what,
                           const NamedTensors& found, const NamedTensors& expected) {
-  constexpr size_t kMostLines = 20;
+  constexpr size_t kMostLines = 4;
   std::vector<std::string> lines;
   for (const auto& [name, x] : expected) {
     const auto it = found.find(name);

@@ -3,6 +3,7 @@
 
 #include "absl/strings/str_join.h"
 #include "train/commands.h"
+#include "train/config.h"
 #include "train/data.h"
 #include "train/evaluate.h"
 #include "train/load_run.h"
@@ -18,9 +19,13 @@ class Eval : public Command {
   std::string usage() const override { return "eval --run=DIR [field.path=value ...]"; }
   std::string examples() const override {
     return "  palimpsest eval --run=runs/wide\n"
-           "  palimpsest eval --run=runs/wide data.bytes.val_path=other.txt\n";
+           "  palimpsest eval --run=runs/wide data.bytes.val_path=other.txt\n"
+           "\n"
+           "field.path=value replaces a field of the run's config.\n";
   }
-  void AddFlags(Flags* flags) override { flags->Add("run", &run_, "the run_dir of a training"); }
+  void AddFlags(Flags* flags) override {
+    flags->Add("run", "DIR", &run_, "the run_dir of a training");
+  }
 
   absl::StatusOr<int> Run(const std::vector<std::string>& overrides) override {
     const absl::StatusOr<LoadedRun> run = LoadRun(run_, overrides);
@@ -28,8 +33,7 @@ class Eval : public Command {
     ApplyProcessLimits(run->config);
     const absl::StatusOr<std::unique_ptr<DataSource>> data = MakeDataSource(run->config);
     if (!data.ok()) return data.status();
-    if ((*data)->vocab() > run->config.model().vocab_size())
-      return absl::InvalidArgumentError("the data has more different tokens than the model knows");
+    if (absl::Status s = CheckFitsModel(run->config, (*data)->vocab()); !s.ok()) return s;
     const auto start = std::chrono::steady_clock::now();
     const Score score = Evaluate(*run->model, **data, run->config.batch());
     const double seconds =

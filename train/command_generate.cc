@@ -1,5 +1,8 @@
+#include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <cstring>
 
 #include "absl/strings/str_cat.h"
 #include "train/commands.h"
@@ -23,12 +26,13 @@ class GenerateText : public Command {
            "  palimpsest generate --run=runs/wide --temperature=0\n";
   }
   void AddFlags(Flags* flags) override {
-    flags->Add("run", &run_, "the run_dir of a training")
-        .Add("prompt", &prompt_, "what to continue; a newline if empty")
-        .Add("tokens", &options_.tokens, "bytes to generate")
-        .Add("temperature", &options_.temperature, "0: always the likeliest")
-        .Add("top_k", &options_.top_k, "among the k likeliest; 0: all")
-        .Add("seed", &seed_, "another seed, another text");
+    flags->Add("run", "DIR", &run_, "the run_dir of a training")
+        .Add("prompt", "TEXT", &prompt_, "what to continue; a newline if empty")
+        .Add("tokens", "N", &options_.tokens, "bytes to generate")
+        .Add("temperature", "X", &options_.temperature,
+             "higher is more varied; 0: the likeliest byte")
+        .Add("top_k", "K", &options_.top_k, "choose among the k likeliest bytes; 0: among all")
+        .Add("seed", "N", &seed_, "another seed, another text");
   }
 
   absl::StatusOr<int> Run(const std::vector<std::string>& overrides) override {
@@ -40,13 +44,11 @@ class GenerateText : public Command {
     options_.seed = static_cast<uint64_t>(seed_);
     const auto start = std::chrono::steady_clock::now();
     std::fputs(prompt_.c_str(), stdout);
-    Generate(*run->model, prompt_, options_, [](char c) {
-      std::fputc(c, stdout);
-      std::fflush(stdout);
-    });
+    Generate(*run->model, prompt_, options_,
+             [](char c) { return std::fputc(c, stdout) != EOF && std::fflush(stdout) == 0; });
     std::fputc('\n', stdout);
     if (std::fflush(stdout) != 0 || std::ferror(stdout))
-      return absl::UnavailableError("cannot write to stdout");
+      return absl::UnavailableError(absl::StrCat("cannot write to stdout: ", std::strerror(errno)));
     const double seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     std::fprintf(stderr, "%s bytes a second\n",
@@ -64,11 +66,13 @@ class GenerateText : public Command {
       return absl::InvalidArgumentError("--temperature must not be negative");
     if (options_.top_k < 0) return absl::InvalidArgumentError("--top_k must not be negative");
     const int64_t positions = config.model().learned_positions();
-    const int64_t length = static_cast<int64_t>(prompt_.size()) + options_.tokens;
-    if (positions > 0 && length > positions)
-      return absl::InvalidArgumentError(absl::StrCat("prompt and --tokens make ", length,
-                                                     ", and the model has ", positions,
-                                                     " learned positions"));
+    const int64_t room = positions + 1 - static_cast<int64_t>(prompt_.size());
+    if (positions > 0 && options_.tokens > std::max<int64_t>(room, 0))
+      return absl::InvalidArgumentError(absl::StrCat(
+          "the model has ", positions,
+          " learned positions (model.learned_positions): with a prompt of ", prompt_.size(),
+          prompt_.size() == 1 ? " byte, " : " bytes, ",
+          room > 0 ? absl::StrCat("--tokens must be at most ", room) : "no byte can follow"));
     return absl::OkStatus();
   }
 

@@ -1,6 +1,6 @@
 #include <cstdio>
 
-#include "absl/strings/str_format.h"
+#include "absl/strings/str_replace.h"
 #include "memory_rules/rule.h"
 #include "train/commands.h"
 
@@ -42,14 +42,16 @@ class Rules : public Command {
     if (!rule.ok()) return rule.status();
     const absl::StatusOr<std::vector<ParamSpec>> params = MemoryRuleParams(name);
     if (!params.ok()) return params.status();
-    std::printf("%s\n  %s\n", name.c_str(), (*rule)->equation().c_str());
+    // Of several equations, each has a line.
+    const std::string equations = absl::StrReplaceAll((*rule)->equation(), {{",  ", "\n  "}});
+    std::printf("%s\n  %s\n", name.c_str(), equations.c_str());
     for (const GateSpec& gate : (*rule)->gates())
       std::printf("  gate  %-10s %s, one per %s, starts near %g\n", gate.name.c_str(),
                   Meaning(gate.kind), gate.scope == GateScope::kHead ? "head" : "channel",
                   gate.init);
     for (const ParamSpec& param : *params)
-      std::printf("  param %-10s %s (%g, in [%g, %g])\n", param.name.c_str(), param.meaning.c_str(),
-                  param.value, param.min, param.max);
+      std::printf("  param %-10s %s; default %g, from %g to %g\n", param.name.c_str(),
+                  param.meaning.c_str(), param.value, param.min, param.max);
     return absl::OkStatus();
   }
 };

@@ -6,7 +6,7 @@
 #include "core/allocator.h"
 #include "train/commands.h"
 #include "train/config.h"
-#include "train/file.h"
+#include "train/program.h"
 #include "train/run_dir.h"
 #include "train/stop_signal.h"
 #include "train/training.h"
@@ -22,20 +22,19 @@ class Train : public Command {
     return "train --config=FILE [--run_dir=DIR] [--resume] [field.path=value ...]";
   }
   std::string examples() const override {
-    return "  palimpsest train --config=examples/text/gated_delta.textproto "
-           "data.bytes.path=text.txt\n"
-           "  palimpsest train --config=my.textproto --run_dir=runs/wide model.width=256 seed=1\n"
+    return "  palimpsest train --config=my.textproto data.bytes.path=text.txt\n"
+           "  palimpsest train --config=my.textproto --run_dir=runs/wide model.width=256\n"
            "  palimpsest train --run_dir=runs/wide --resume\n"
            "\n"
-           "Ctrl-C finishes the step, saves, and exits with 75; --resume then goes on to the same "
-           "bits.\n";
+           "field.path=value replaces a field of the config; nn/model.proto and\n"
+           "optim/optimizer.proto have the rest of them.\n"
+           "Ctrl-C finishes the step, saves, and exits with 75; --resume then goes on to\n"
+           "the same bits.\n";
   }
   void AddFlags(Flags* flags) override {
-    flags->Add("config", &config_, "what to train, in text format (train/config.proto)")
-        .Add("run_dir", &run_dir_,
-             "where config, metrics and checkpoints go; the same as run_dir=DIR")
-        .Add("resume", &resume_,
-             "go on from the newest checkpoint in run_dir; start if there is none");
+    flags->Add("config", "FILE", &config_, "what to train, in text format (train/config.proto)")
+        .Add("run_dir", "DIR", &run_dir_, "where config, metrics and checkpoints go")
+        .Add("resume", "", &resume_, "go on from the newest checkpoint; start if there is none");
   }
 
   absl::StatusOr<int> Run(const std::vector<std::string>& rest) override {
@@ -44,8 +43,7 @@ class Train : public Command {
     Progress progress(stdout);
     SetOutOfMemoryHandler([&](const absl::Status& status) {
       progress.Clear();
-      std::fprintf(stderr, "palimpsest: %s\n", std::string(status.message()).c_str());
-      std::_Exit(1);
+      std::_Exit(Fail("palimpsest", status));
     });
     const absl::StatusOr<TrainingResult> result = RunTraining(*config, resume_, &progress);
     progress.Clear();
@@ -58,8 +56,9 @@ class Train : public Command {
       return kExitStopped;
     }
     if (result->seconds == 0) {
-      std::printf("%s is complete: %d steps. To train longer: steps=N\n", run.c_str(),
-                  static_cast<int>(result->step));
+      std::printf(
+          "complete: %d steps; to train longer: palimpsest train --run_dir=%s --resume steps=N\n",
+          static_cast<int>(result->step), run.c_str());
       return 0;
     }
     std::printf("done in %s at %s tok/s; saved in %s\n", FormatDuration(result->seconds).c_str(),

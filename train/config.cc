@@ -14,19 +14,18 @@
 namespace palimpsest {
 namespace {
 
-constexpr int kMaxBases = 8;
-
-absl::StatusOr<TrainConfig> LoadWithBases(const std::string& path, int depth) {
-  if (depth > kMaxBases)
-    return absl::InvalidArgumentError(absl::StrCat(path, ": bases nest more than ", kMaxBases,
-                                                   " deep; is one the base of itself?"));
+// `above`: the files that lead here, by their real paths.
+absl::StatusOr<TrainConfig> LoadWithBases(const std::string& path, std::set<std::string> above) {
+  std::error_code error;
+  if (!above.insert(std::filesystem::weakly_canonical(path, error).string()).second)
+    return absl::InvalidArgumentError(absl::StrCat(path, " is a base of itself"));
   absl::StatusOr<std::string> text = ReadFileToString(path);
   if (!text.ok()) return text.status();
   absl::StatusOr<TrainConfig> config = ParseConfigText(*text, path);
   if (!config.ok() || !config->has_base()) return config;
   const std::string base_path =
       JoinPath(std::filesystem::path(path).parent_path().string(), config->base());
-  absl::StatusOr<TrainConfig> base = LoadWithBases(base_path, depth + 1);
+  absl::StatusOr<TrainConfig> base = LoadWithBases(base_path, above);
   if (!base.ok())
     return absl::Status(base.status().code(), absl::StrCat(std::string(base.status().message()),
                                                            " (base of ", path, ")"));
@@ -34,6 +33,10 @@ absl::StatusOr<TrainConfig> LoadWithBases(const std::string& path, int depth) {
   base->MergeFrom(*config);
   return base;
 }
+
+// Past any use; below, sums and products do not overflow.
+constexpr int64_t kMostSteps = 1'000'000'000'000, kMostTokens = 1 << 28, kMostThreads = 1024,
+                  kMostMegabytes = 1'000'000'000;
 
 // What may differ between the two halves of a run.
 bool FreeToChange(const std::string& path) {
@@ -52,7 +55,7 @@ std::string ValueOr(const std::map<std::string, std::string>& values, const std:
 
 absl::StatusOr<TrainConfig> LoadConfig(const std::string& path,
                                        const std::vector<std::string>& overrides) {
-  absl::StatusOr<TrainConfig> config = LoadWithBases(path, 0);
+  absl::StatusOr<TrainConfig> config = LoadWithBases(path, {});
   if (!config.ok()) return config;
   for (const std::string& override_text : overrides) {
     if (absl::Status s = ApplyOverride(override_text, &*config); !s.ok()) return s;
@@ -62,30 +65,47 @@ absl::StatusOr<TrainConfig> LoadConfig(const std::string& path,
 }
 
 absl::Status ValidateConfig(const TrainConfig& config) {
-  const auto at_least = [](const char* name, int64_t value, int64_t least) {
-    if (value >= least) return absl::OkStatus();
-    return absl::InvalidArgumentError(
-        absl::StrCat(name, " is ", value, ", must be at least ", least));
-  };
   absl::Status status;
-  status.Update(at_least("steps", config.steps(), 0));
-  status.Update(at_least("batch", config.batch(), 1));
-  status.Update(at_least("length", config.length(), 1));
-  status.Update(at_least("grad_accumulation", config.grad_accumulation(), 1));
-  status.Update(at_least("eval_every", config.eval_every(), 0));
-  status.Update(at_least("eval_batches", config.eval_batches(), 1));
-  status.Update(at_least("log_every", config.log_every(), 1));
-  status.Update(at_least("checkpoint_every", config.checkpoint_every(), 0));
-  status.Update(at_least("keep", config.keep(), 2));
-  status.Update(at_least("threads", config.threads(), 0));
-  status.Update(at_least("memory_limit_mb", config.memory_limit_mb(), 0));
+  const auto check = [&](const char* name, int64_t value, int64_t least, int64_t most) {
+    if (value >= least && value <= most) return;
+    status.Update(absl::InvalidArgumentError(absl::StrCat(name, " is ", value, ", must be at ",
+                                                          value < least ? "least " : "most ",
+                                                          value < least ? least : most)));
+  };
+  check("steps", config.steps(), 0, kMostSteps);
+  check("batch", config.batch(), 1, kMostTokens);
+  check("length", config.length(), 1, kMostTokens);
+  check("grad_accumulation", config.grad_accumulation(), 1, kMostTokens);
+  check("eval_every", config.eval_every(), 0, kMostSteps);
+  check("eval_batches", config.eval_batches(), 1, kMostSteps);
+  check("log_every", config.log_every(), 1, kMostSteps);
+  check("checkpoint_every", config.checkpoint_every(), 0, kMostSteps);
+  check("keep", config.keep(), 2, kMostSteps);
+  check("threads", config.threads(), 0, kMostThreads);
+  check("memory_limit_mb", config.memory_limit_mb(), 0, kMostMegabytes);
   if (!status.ok()) return status;
   if (config.batch() % config.grad_accumulation() != 0)
     return absl::InvalidArgumentError(absl::StrCat("batch ", config.batch(), " cannot be cut into ",
                                                    config.grad_accumulation(),
                                                    " equal parts (grad_accumulation)"));
+  if (!(config.stop_accuracy() <= 1))
+    return absl::InvalidArgumentError(
+        absl::StrCat("stop_accuracy is ", config.stop_accuracy(), ", must be at most 1"));
   if (config.run_dir().empty()) return absl::InvalidArgumentError("run_dir is empty");
   return ConfigDType(config).status();
+}
+
+absl::Status CheckFitsModel(const TrainConfig& config, int64_t vocab) {
+  const ModelConfig& model = config.model();
+  if (model.vocab_size() < vocab)
+    return absl::InvalidArgumentError(absl::StrCat("model.vocab_size is ", model.vocab_size(),
+                                                   ", and the data has ", vocab,
+                                                   " different tokens"));
+  if (model.learned_positions() > 0 && model.learned_positions() < config.length())
+    return absl::InvalidArgumentError(
+        absl::StrCat("model.learned_positions is ", model.learned_positions(), ", and length is ",
+                     config.length(), ": give a length of at most ", model.learned_positions()));
+  return absl::OkStatus();
 }
 
 std::string ConfigText(const TrainConfig& config) {

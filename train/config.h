@@ -1,6 +1,7 @@
 #ifndef TRAIN_CONFIG_H_
 #define TRAIN_CONFIG_H_
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,10 @@ absl::StatusOr<TrainConfig> LoadConfig(const std::string& path,
 
 // The numbers of the run itself; model, data and optimizer check their own.
 absl::Status ValidateConfig(const TrainConfig& config);
+
+// That data of `vocab` different tokens, in sequences of the config's length, suit the config's
+// model.
+absl::Status CheckFitsModel(const TrainConfig& config, int64_t vocab);
 
 std::string ConfigText(const TrainConfig& config);
 absl::StatusOr<TrainConfig> ParseConfigText(const std::string& text, const std::string& file);

@@ -49,14 +49,16 @@ TEST(LoadConfig, ErrorsSayWhere) {
   EXPECT_THAT(Message(LoadConfig(missing, {}).status()),
               AllOf(HasSubstr("/none: No such file"), HasSubstr(missing)));
   const std::string loop = Write("loop", "base: 'config_loop'");
-  EXPECT_THAT(Message(LoadConfig(loop, {}).status()), HasSubstr("base of itself"));
+  EXPECT_THAT(Message(LoadConfig(loop, {}).status()), HasSubstr("config_loop is a base of itself"));
 }
 
 TEST(ValidateConfig, NamesTheValue) {
   TrainConfig config;
   EXPECT_TRUE(ValidateConfig(config).ok());
   config.set_batch(0);
-  EXPECT_THAT(Message(ValidateConfig(config)), HasSubstr("batch is 0"));
+  EXPECT_EQ(Message(ValidateConfig(config)), "batch is 0, must be at least 1");
+  config.set_batch(int64_t{1} << 40);
+  EXPECT_EQ(Message(ValidateConfig(config)), "batch is 1099511627776, must be at most 268435456");
   config.set_batch(6);
   config.set_grad_accumulation(4);
   EXPECT_THAT(Message(ValidateConfig(config)), HasSubstr("cannot be cut into 4"));

@@ -123,11 +123,11 @@ absl::StatusOr<std::unique_ptr<DataSource>> MakeMqarSource(const MqarData& confi
   constexpr int64_t kMost = 1 << 24;  // Products of what is below it cannot overflow.
   const int64_t vocab = config.vocab(), pairs = config.pairs(), passes = config.passes();
   if (pairs < 1 || passes < 1 || pairs > kMost || passes > kMost)
-    return error("pairs is ", pairs, " and passes ", passes, ", both must be at least 1");
+    return error("pairs is ", pairs, " and passes ", passes, ", both must be from 1 to ", kMost);
   if (length < 1 || length > kMost || length % 2 != 0)
     return error("length is ", length, ", must be even and positive");
   if (vocab <= length || vocab > kMost)
-    return error("vocab is ", vocab, ", must be above length ", length);
+    return error("vocab is ", vocab, ", must be above length ", length, " and at most ", kMost);
   if (2 * pairs * passes + 2 * pairs > length)
     return error(pairs, " pairs shown ", passes, " times and asked for once need a length of ",
                  2 * pairs * passes + 2 * pairs, ", and length is ", length);

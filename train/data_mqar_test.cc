@@ -125,7 +125,7 @@ struct Bad {
 TEST(Mqar, RefusesWhatCannotBe) {
   for (const Bad& bad : {Bad{"need a length of 68", [](MqarData* c) { c->set_pairs(17); }},
                          Bad{"above length", [](MqarData* c) { c->set_vocab(64); }},
-                         Bad{"at least 1", [](MqarData* c) { c->set_passes(0); }},
+                         Bad{"from 1 to", [](MqarData* c) { c->set_passes(0); }},
                          Bad{"positive", [](MqarData* c) { c->set_power_a(0); }}}) {
     MqarData config = Config();
     bad.change(&config);

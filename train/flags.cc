@@ -33,37 +33,41 @@ std::string Show(bool) { return ""; }
 
 }  // namespace
 
-Flags& Flags::Add(const std::string& name, Target target, const std::string& help) {
-  flags_.push_back({name, target, help});
+Flags& Flags::Add(const std::string& name, const std::string& value, Target target,
+                  const std::string& help) {
+  flags_.push_back({name, value, target, help});
   return *this;
 }
 
 absl::Status Flags::Set(const std::string& name, const std::string* value) const {
-  std::vector<std::string> known;
   for (const Flag& flag : flags_) {
-    known.push_back("--" + flag.name);
     if (flag.name != name) continue;
     const bool is_bool = std::holds_alternative<bool*>(flag.target);
     if (value == nullptr && !is_bool)
-      return absl::InvalidArgumentError(
-          absl::StrCat("--", name, " needs a value: --", name, "=..."));
+      return absl::InvalidArgumentError(absl::StrCat("--", name, " needs a value: ", flag.Usage()));
     const std::string text = value == nullptr ? "true" : *value;
     const char* wanted =
         std::visit([&](auto* target) { return Assign(text, target); }, flag.target);
     if (wanted == nullptr) return absl::OkStatus();
     return absl::InvalidArgumentError(absl::StrCat("--", name, "=", text, ": must be ", wanted));
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat("unknown flag ", NameAndKnown("--" + name, known)));
+  return Unknown("--" + name);
+}
+
+absl::Status Flags::Unknown(const std::string& arg) const {
+  std::vector<std::string> known;
+  for (const Flag& flag : flags_) known.push_back("--" + flag.name);
+  return absl::InvalidArgumentError(absl::StrCat("unknown flag ", NameAndKnown(arg, known)));
 }
 
 absl::StatusOr<std::vector<std::string>> Flags::Parse(const std::vector<std::string>& args) const {
   std::vector<std::string> rest;
   for (const std::string& arg : args) {
-    if (!absl::StartsWith(arg, "--")) {
+    if (!absl::StartsWith(arg, "-")) {
       rest.push_back(arg);
       continue;
     }
+    if (!absl::StartsWith(arg, "--")) return Unknown(arg);
     const size_t equals = arg.find('=');
     const std::string name = arg.substr(2, equals == std::string::npos ? equals : equals - 2);
     const std::string value = equals == std::string::npos ? "" : arg.substr(equals + 1);
@@ -77,9 +81,7 @@ std::string Flags::Help() const {
   std::string text;
   for (const Flag& flag : flags_) {
     const std::string value = std::visit([](auto* target) { return Show(*target); }, flag.target);
-    const bool is_bool = std::holds_alternative<bool*>(flag.target);
-    absl::StrAppendFormat(&text, "  %-20s %s%s\n",
-                          absl::StrCat("--", flag.name, is_bool ? "" : "=..."), flag.help, value);
+    absl::StrAppendFormat(&text, "  %-18s %s%s\n", flag.Usage(), flag.help, value);
   }
   return text;
 }

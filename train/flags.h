@@ -15,21 +15,24 @@ class Flags {
  public:
   using Target = std::variant<std::string*, int64_t*, double*, bool*>;
 
-  // `target` holds the default.
-  Flags& Add(const std::string& name, Target target, const std::string& help);
+  // `target` holds the default. `value` stands for what is given ("FILE"); none for a bool.
+  Flags& Add(const std::string& name, const std::string& value, Target target,
+             const std::string& help);
 
-  // Sets the flags; returns the arguments that are none, which start with no "--".
+  // Sets the flags; returns the arguments that are none, which start with no "-".
   absl::StatusOr<std::vector<std::string>> Parse(const std::vector<std::string>& args) const;
   // A line a flag.
   std::string Help() const;
 
  private:
   struct Flag {
-    std::string name;
+    std::string name, value;
     Target target;
     std::string help;
+    std::string Usage() const { return "--" + name + (value.empty() ? "" : "=" + value); }
   };
   absl::Status Set(const std::string& name, const std::string* value) const;
+  absl::Status Unknown(const std::string& arg) const;
 
   std::vector<Flag> flags_;
 };

@@ -14,10 +14,10 @@ using ::testing::HasSubstr;
 class FlagsTest : public testing::Test {
  protected:
   FlagsTest() {
-    flags_.Add("run", &run_, "a run")
-        .Add("tokens", &tokens_, "how many")
-        .Add("heat", &heat_, "t")
-        .Add("resume", &resume_, "on");
+    flags_.Add("run", "DIR", &run_, "a run")
+        .Add("tokens", "N", &tokens_, "how many")
+        .Add("heat", "X", &heat_, "t")
+        .Add("resume", "", &resume_, "on");
   }
   std::string Error(const std::string& arg) const {
     return std::string(flags_.Parse({arg}).status().message());
@@ -43,12 +43,13 @@ TEST_F(FlagsTest, SetsWhatIsGivenAndReturnsTheRest) {
 TEST_F(FlagsTest, MistakesAreNamed) {
   EXPECT_THAT(Error("--tokns=3"), HasSubstr("did you mean '--tokens'?"));
   EXPECT_THAT(Error("--tokens=many"), HasSubstr("--tokens=many: must be an integer"));
-  EXPECT_THAT(Error("--tokens"), HasSubstr("--tokens needs a value"));
+  EXPECT_THAT(Error("--tokens"), HasSubstr("--tokens needs a value: --tokens=N"));
+  EXPECT_THAT(Error("-resume"), HasSubstr("did you mean '--resume'?"));
   EXPECT_THAT(Error("--resume=perhaps"), HasSubstr("true or false"));
 }
 
 TEST_F(FlagsTest, HelpNamesFlagsAndDefaults) {
-  EXPECT_THAT(flags_.Help(), HasSubstr("--tokens=..."));
+  EXPECT_THAT(flags_.Help(), HasSubstr("--tokens=N"));
   EXPECT_THAT(flags_.Help(), HasSubstr("how many (5)"));
 }
 

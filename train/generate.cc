@@ -38,7 +38,7 @@ int32_t Sample(const std::vector<double>& logits, double temperature, int64_t to
 }
 
 void Generate(const LanguageModel& model, const std::string& prompt, const GenerateOptions& options,
-              absl::FunctionRef<void(char)> emit) {
+              absl::FunctionRef<bool(char)> emit) {
   const RandomStream stream(options.seed, "generate");
   std::vector<int32_t> tokens;
   for (char c : prompt) tokens.push_back(static_cast<unsigned char>(c));
@@ -49,7 +49,7 @@ void Generate(const LanguageModel& model, const std::string& prompt, const Gener
     state = std::move(result.state);
     tokens = {
         Sample(LastLogits(result.logits), options.temperature, options.top_k, stream.Uniform(i))};
-    emit(static_cast<char>(tokens[0]));
+    if (!emit(static_cast<char>(tokens[0]))) return;
   }
 }
 

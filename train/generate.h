@@ -22,10 +22,10 @@ struct GenerateOptions {
 // is likelier.
 int32_t Sample(const std::vector<double>& logits, double temperature, int64_t top_k, double u);
 
-// Reads the prompt (not empty) once, then emits byte after byte; the model's state is carried
-// along, so a byte costs the same however much came before.
+// Reads the prompt (not empty) once, then emits byte after byte, until `emit` returns false; the
+// model's state is carried along, so a byte costs the same however much came before.
 void Generate(const LanguageModel& model, const std::string& prompt, const GenerateOptions& options,
-              absl::FunctionRef<void(char)> emit);
+              absl::FunctionRef<bool(char)> emit);
 
 }  // namespace palimpsest
 

@@ -23,7 +23,10 @@ TEST(Sample, FollowsTheDistribution) {
 std::string Text(const LanguageModel& model, const std::string& prompt,
                  const GenerateOptions& options) {
   std::string text;
-  Generate(model, prompt, options, [&](char c) { text.push_back(c); });
+  Generate(model, prompt, options, [&](char c) {
+    text.push_back(c);
+    return true;
+  });
   return text;
 }
 

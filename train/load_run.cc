@@ -16,6 +16,9 @@ absl::StatusOr<LoadedRun> LoadRun(const std::string& run,
   if (run.empty())
     return absl::InvalidArgumentError("which run? give --run=DIR, the run_dir of a training");
   if (!FileExists(run)) return absl::NotFoundError(absl::StrCat("there is no run directory ", run));
+  if (!HasCheckpoints(run))
+    return absl::NotFoundError(absl::StrCat(
+        run, " holds no trained model: there is no checkpoint in ", RunCheckpoints(run)));
   const absl::StatusOr<FoundCheckpoint> found = LatestCheckpoint(RunCheckpoints(run));
   if (!found.ok()) return found.status();
   absl::StatusOr<Checkpoint> checkpoint =

@@ -2,15 +2,17 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "train/commands.h"
+#include "train/program.h"
 #include "train/proto_text.h"
 #include "train/version.h"
 
 namespace palimpsest {
 namespace {
 
+constexpr const char* kProgram = "palimpsest";
 constexpr int kExitFailed = 1, kExitUsage = 2;
 
 std::vector<Command*> Commands() {
@@ -22,19 +24,16 @@ void PrintHelp(FILE* out) {
   for (const Command* command : Commands())
     std::fprintf(out, "  palimpsest %-9s %s\n", command->name().c_str(),
                  command->summary().c_str());
-  std::fputs("  palimpsest version   what this program was made of\n\n", out);
+  std::fputs("  palimpsest version   name the sources this program was built from\n\n", out);
   std::fputs("palimpsest COMMAND --help says more.\n", out);
 }
 
 void PrintHelp(const Command& command, const Flags& flags) {
-  std::printf("palimpsest %s\n\n%s.\n\n", command.usage().c_str(), command.summary().c_str());
+  std::string summary = command.summary();
+  summary[0] = absl::ascii_toupper(summary[0]);
+  std::printf("palimpsest %s\n\n%s.\n\n", command.usage().c_str(), summary.c_str());
   if (!flags.Help().empty()) std::printf("%s\n", flags.Help().c_str());
   std::printf("%s", command.examples().c_str());
-}
-
-int Fail(const absl::Status& status, int code) {
-  std::fprintf(stderr, "palimpsest: %s\n", std::string(status.message()).c_str());
-  return code;
 }
 
 int RunCommand(Command* command, const std::vector<std::string>& args) {
@@ -42,15 +41,16 @@ int RunCommand(Command* command, const std::vector<std::string>& args) {
   Flags flags;
   command->AddFlags(&flags);
   const Flags own = flags;
-  flags.Add("help", &help, "");
+  flags.Add("help", "", &help, "");
   const absl::StatusOr<std::vector<std::string>> rest = flags.Parse(args);
-  if (!rest.ok()) return Fail(rest.status(), kExitUsage);
+  help |= !args.empty() && args[0] == "-h";
+  if (!rest.ok() && !help) return Fail(kProgram, rest.status(), kExitUsage);
   if (help) {
     PrintHelp(*command, own);
     return 0;
   }
   const absl::StatusOr<int> code = command->Run(*rest);
-  return code.ok() ? *code : Fail(code.status(), kExitFailed);
+  return code.ok() ? *code : Fail(kProgram, code.status(), kExitFailed);
 }
 
 int Main(const std::vector<std::string>& args) {
@@ -72,7 +72,8 @@ int Main(const std::vector<std::string>& args) {
     if (command->name() == args[0]) return RunCommand(command, {args.begin() + 1, args.end()});
   }
   names.push_back("version");
-  return Fail(absl::InvalidArgumentError(
+  return Fail(kProgram,
+              absl::InvalidArgumentError(
                   absl::StrCat("there is no command ", NameAndKnown(args[0], names))),
               kExitUsage);
 }
@@ -80,4 +81,7 @@ int Main(const std::vector<std::string>& args) {
 }  // namespace
 }  // namespace palimpsest
 
-int main(int argc, char** argv) { return palimpsest::Main({argv + 1, argv + argc}); }
+int main(int argc, char** argv) {
+  palimpsest::StartProgram();
+  return palimpsest::EndProgram("palimpsest", palimpsest::Main({argv + 1, argv + argc}));
+}

@@ -18,6 +18,20 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
 
+// What a field of this type takes; empty for messages.
+std::string Kind(const FieldDescriptor& field) {
+  switch (field.cpp_type()) {
+    case FieldDescriptor::CPPTYPE_INT32: return "a 32-bit integer";
+    case FieldDescriptor::CPPTYPE_INT64: return "a 64-bit integer";
+    case FieldDescriptor::CPPTYPE_UINT64: return "a 64-bit integer that is not negative";
+    case FieldDescriptor::CPPTYPE_DOUBLE: return "a number";
+    case FieldDescriptor::CPPTYPE_BOOL: return "true or false";
+    case FieldDescriptor::CPPTYPE_STRING: return "text";
+    case FieldDescriptor::CPPTYPE_MESSAGE: return "";
+    default: return field.cpp_type_name();
+  }
+}
+
 // Walks a path to the message that holds its last field.
 class OverrideTarget {
  public:
@@ -55,7 +69,8 @@ class OverrideTarget {
       if (i == path.size()) return SetField(*field, value);
       if (field->message_type() == nullptr)
         return absl::InvalidArgumentError(
-            absl::StrCat(field->name(), " is a ", field->type_name(), ", it has no fields"));
+            absl::StrCat(field->name(), " has no fields: it is ",
+                         field->enum_type() != nullptr ? "one of a few names" : Kind(*field)));
       message_ = message_->GetReflection()->MutableMessage(message_, field);
     }
   }
@@ -106,10 +121,13 @@ class OverrideTarget {
     if (element && absl::StartsWith(text, "{") && absl::EndsWith(text, "}"))
       text = text.substr(1, text.size() - 2);
     if (!element) text = absl::StrCat(field.name(), field.message_type() ? " " : ": ", value);
-    const absl::Status status = ParseTextProto(text, "value", holder);
-    if (status.ok()) return status;
-    return absl::InvalidArgumentError(absl::StrCat(field.name(), " is a ", field.cpp_type_name(),
-                                                   "; ", std::string(status.message())));
+    const absl::Status status = MergeTextProto(text, holder);
+    if (status.ok() || field.enum_type() != nullptr) return status;
+    const std::string kind = Kind(field);
+    if (!kind.empty())
+      return absl::InvalidArgumentError(absl::StrCat(field.name(), " must be ", kind));
+    return absl::InvalidArgumentError(
+        absl::StrCat(field.name(), " is a message; ", std::string(status.message())));
   }
 
   Message* message_;

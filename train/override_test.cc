@@ -71,20 +71,22 @@ TEST_P(BadOverrideTest, SaysWhatAndWhy) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, BadOverrideTest,
-    testing::Values(BadOverride{"model.widht=3",
-                                "ModelConfig has no field 'widht'; did you mean 'width'?"},
-                    BadOverride{"modle.width=3", "did you mean 'model'?"},
-                    BadOverride{"steps", "path.to.field=value"},
-                    BadOverride{"=3", "path.to.field=value"},
-                    BadOverride{"steps=many", "steps is a int64"},
-                    BadOverride{"steps.more=1", "steps is a int64, it has no fields"},
-                    BadOverride{"model=3", "model is a message"},
-                    BadOverride{"model.block.1.memory.heads=2",
-                                "block has 1 elements, and none with index '1'"},
-                    BadOverride{"model.block.-1.memory.heads=2", "none with index '-1'"},
-                    BadOverride{"model.block.0.memory.rule.params=2", "name an entry"},
-                    BadOverride{"model.block.0.memory.rule.params.x=two", "value is a double"},
-                    BadOverride{"model.norm=BATCH", "RMS, LAYER"}));
+    testing::Values(
+        BadOverride{"model.widht=3", "ModelConfig has no field 'widht'; did you mean 'width'?"},
+        BadOverride{"modle.width=3", "did you mean 'model'?"},
+        BadOverride{"steps", "path.to.field=value"}, BadOverride{"=3", "path.to.field=value"},
+        BadOverride{"steps=many", "steps must be a 64-bit integer"},
+        BadOverride{"steps.more=1", "steps has no fields: it is a 64-bit integer"},
+        BadOverride{"model=3", "model is a message"},
+        BadOverride{"model.block.1.memory.heads=2",
+                    "block has 1 elements, and none with index '1'"},
+        BadOverride{"model.block.-1.memory.heads=2", "none with index '-1'"},
+        BadOverride{"model.block.0.memory.rule.params=2", "name an entry"},
+        BadOverride{"model.block.0.memory.rule.params.x=two", "value must be a number"},
+        BadOverride{"seed=-1", "seed must be a 64-bit integer that is not negative"},
+        BadOverride{"model.tie_embeddings=maybe", "must be true or false"},
+        BadOverride{"model.block=", "found the end"}, BadOverride{"model={width: ", "got: the end"},
+        BadOverride{"model.norm=BATCH", "RMS, LAYER"}));
 
 }  // namespace
 }  // namespace palimpsest

@@ -4,18 +4,21 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <string_view>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
 
 namespace palimpsest {
 namespace {
 
 constexpr auto kRedrawInterval = std::chrono::milliseconds(100);
-constexpr int kUsualWidth = 80;
+constexpr int kUsualWidth = 80, kNameWidth = 9;
 
 bool IsTerminal(FILE* out) {
   const char* term = std::getenv("TERM");
@@ -63,6 +66,20 @@ std::string FitFields(const std::vector<std::string>& fields, int width) {
   return line;
 }
 
+std::string WrapWords(const std::string& text, int width, int indent) {
+  std::string wrapped;
+  size_t column = 0;
+  for (const std::string& word : std::vector<std::string>(absl::StrSplit(text, ' '))) {
+    if (column > 0 && column + 1 + word.size() > static_cast<size_t>(width)) {
+      absl::StrAppend(&wrapped, "\n", std::string(indent, ' '));
+      column = 0;
+    }
+    absl::StrAppend(&wrapped, column > 0 ? " " : "", word);
+    column += word.size() + (column > 0 ? 1 : 0);
+  }
+  return wrapped;
+}
+
 Progress::Progress(FILE* out) : out_(out), live_(IsTerminal(out)), color_(live_ && WantsColor()) {}
 
 // A line as wide as the terminal would wrap the cursor: one column stays free.
@@ -77,9 +94,14 @@ void Progress::Show(const std::vector<std::string>& fields) {
   const auto now = std::chrono::steady_clock::now();
   if (shown_ && now - last_ < kRedrawInterval) return;
   last_ = now;
+  ShowNow(fields);
+}
+
+void Progress::ShowNow(const std::vector<std::string>& fields) {
+  if (!live_) return;
   shown_ = true;
   std::fprintf(out_, "\r%s\x1b[K", FitFields(fields, Width()).c_str());
-  std::fflush(out_);
+  Flush();
 }
 
 void Progress::PrintFields(const std::vector<std::string>& fields) {
@@ -89,7 +111,12 @@ void Progress::PrintFields(const std::vector<std::string>& fields) {
 void Progress::Print(const std::string& line) {
   Erase();
   std::fprintf(out_, "%s\n", line.c_str());
-  std::fflush(out_);
+  Flush();
+}
+
+void Progress::PrintNamed(const std::string& name, const std::string& text) {
+  const int width = (live_ ? Width() : kUsualWidth) - kNameWidth;
+  Print(absl::StrFormat("%-*s%s", kNameWidth, name, WrapWords(text, width, kNameWidth)));
 }
 
 void Progress::Erase() {
@@ -99,7 +126,16 @@ void Progress::Erase() {
 
 void Progress::Clear() {
   Erase();
-  std::fflush(out_);
+  Flush();
+}
+
+void Progress::Flush() {
+  if (std::fflush(out_) != 0 && error_ == 0) error_ = errno;
+}
+
+absl::Status Progress::status() const {
+  if (error_ == 0) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat("cannot write to stdout: ", std::strerror(error_)));
 }
 
 std::string Progress::Bold(const std::string& text) const {

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
+
 namespace palimpsest {
 
 std::string FormatCount(double count);       // "41.2k"
@@ -15,6 +17,10 @@ std::string FormatDuration(double seconds);  // "0:43", "2:05:10"
 
 // As many of the fields, first ones first, as fit into `width` columns, two spaces apart.
 std::string FitFields(const std::vector<std::string>& fields, int width);
+
+// `text` broken at spaces into lines of at most `width` columns, those after the first behind
+// `indent` spaces. A longer word has a line of its own.
+std::string WrapWords(const std::string& text, int width, int indent);
 
 // On a terminal one line that is rewritten in place, between lines that stay; elsewhere only lines
 // that stay.
@@ -28,22 +34,30 @@ class Progress {
   bool live() const { return live_; }
   // Rewrites the live line, at most ten times a second; nothing where there is none.
   void Show(const std::vector<std::string>& fields);
+  // The same, however soon after another.
+  void ShowNow(const std::vector<std::string>& fields);
   // A line that stays, cut to the terminal's width.
   void PrintFields(const std::vector<std::string>& fields);
   // A line that stays, whole.
   void Print(const std::string& line);
+  // A line that stays: a name and, in a column beside it, text that wraps where it does not fit.
+  void PrintNamed(const std::string& name, const std::string& text);
   // Removes the live line.
   void Clear();
   // In bold, on a terminal that has it (https://no-color.org).
   std::string Bold(const std::string& text) const;
+  // Unavailable once something could not be written.
+  absl::Status status() const;
 
  private:
   int Width() const;
   void Erase();
+  void Flush();
 
   FILE* const out_;
   const bool live_, color_;
   bool shown_ = false;
+  int error_ = 0;  // The first errno of writing.
   std::chrono::steady_clock::time_point last_ = {};
 };
 

@@ -32,6 +32,25 @@ TEST(Format, FieldsThatDoNotFitAreLeftOut) {
   EXPECT_EQ(FitFields({"step 1", "loss 2"}, 5), "");
 }
 
+TEST(Format, WordsWrap) {
+  EXPECT_EQ(WrapWords("a short line", 12, 2), "a short line");
+  EXPECT_EQ(WrapWords("a short line", 11, 2), "a short\n  line");
+  EXPECT_EQ(WrapWords("/a/path/without/spaces and more", 10, 3),
+            "/a/path/without/spaces\n   and more");
+  EXPECT_EQ(WrapWords("", 10, 3), "");
+}
+
+TEST(Progress, SaysWhatCouldNotBeWritten) {
+  FILE* out = fopen("/dev/full", "w");
+  {
+    Progress progress(out);
+    EXPECT_TRUE(progress.status().ok());
+    progress.PrintNamed("run", "here");
+    EXPECT_THAT(std::string(progress.status().message()), HasSubstr("No space left"));
+  }
+  fclose(out);
+}
+
 TEST(Progress, WithoutATerminalOnlyLinesThatStay) {
   char* text = nullptr;
   size_t size = 0;
@@ -40,11 +59,12 @@ TEST(Progress, WithoutATerminalOnlyLinesThatStay) {
     Progress progress(out);
     progress.Show({"live"});
     progress.PrintFields({"step 1", "loss 2"});
+    progress.PrintNamed("run", "here");
     EXPECT_EQ(progress.Bold("x"), "x");
   }
   rewind(out);
   ASSERT_GT(getdelim(&text, &size, '\0', out), 0);
-  EXPECT_STREQ(text, "step 1  loss 2\n");
+  EXPECT_STREQ(text, "step 1  loss 2\nrun      here\n");
   free(text);
   fclose(out);
 }
@@ -82,6 +102,12 @@ TEST(Progress, ATerminalHasALineRewrittenInPlaceThatFits) {
   progress.Show({"step 1/100", "loss 2", "grad 3"});
   EXPECT_EQ(terminal.Shown(), "\rstep 1/100  loss 2\x1b[K");
   progress.Show({"too soon to be seen"});
+  progress.ShowNow({"now"});
+  EXPECT_EQ(terminal.Shown(), "\rnow\x1b[K");
+  progress.PrintNamed("data", "12 bytes to read");
+  EXPECT_EQ(terminal.Shown(), "\r\x1b[Kdata     12 bytes\r\n         to read\r\n");
+  progress.Show({"again"});
+  terminal.Shown();
   progress.Print("kept");
   EXPECT_EQ(terminal.Shown(), "\r\x1b[Kkept\r\n");
   EXPECT_THAT(progress.Bold("x"), HasSubstr("\x1b[1m"));

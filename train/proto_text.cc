@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/io/tokenizer.h"
@@ -71,7 +72,8 @@ std::string Explain(const std::string& message, const Descriptor& root) {
     return absl::StrCat(words[3], " has no value ",
                         NameAndKnown(words[1], EnumValues(root, words[3], &seen)));
   }
-  return message;
+  if (absl::EndsWith(message, "got: ")) return message + "the end";
+  return absl::StrReplaceAll(message, {{"found \"\"", "found the end"}});
 }
 
 class FirstError : public google::protobuf::io::ErrorCollector {
@@ -80,13 +82,15 @@ class FirstError : public google::protobuf::io::ErrorCollector {
   // Lines and columns count from 0.
   void AddError(int line, int column, const std::string& message) override {
     if (!error_.empty()) return;
-    error_ = absl::StrCat(":", line + 1, ":", column + 1, ": ", Explain(message, root_));
+    place_ = absl::StrCat(line + 1, ":", column + 1);
+    error_ = Explain(message, root_);
   }
+  const std::string& place() const { return place_; }
   const std::string& error() const { return error_; }
 
  private:
   const Descriptor& root_;
-  std::string error_;
+  std::string place_, error_;
 };
 
 std::string ScalarText(const Message& message, const FieldDescriptor& field, int index) {
@@ -155,7 +159,10 @@ std::vector<std::string> FieldNames(const Descriptor& type) {
   return names;
 }
 
-std::string NameAndKnown(const std::string& name, const std::vector<std::string>& known) {
+std::string NameAndKnown(const std::string& full_name, const std::vector<std::string>& known) {
+  constexpr size_t kLongest = 64;  // Longer is no name, but a file of something else.
+  std::string name = full_name.substr(0, kLongest);
+  if (name != full_name) name += "...";
   std::string text = absl::StrCat("'", name, "'");
   const auto closest = std::min_element(
       known.begin(), known.end(),
@@ -173,8 +180,16 @@ absl::Status ParseTextProto(const std::string& text, const std::string& file, Me
   FirstError errors(*message->GetDescriptor());
   TextFormat::Parser parser;
   parser.RecordErrorsTo(&errors);
+  if (parser.ParseFromString(text, message)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(file, ":", errors.place(), ": ", errors.error()));
+}
+
+absl::Status MergeTextProto(const std::string& text, Message* message) {
+  FirstError errors(*message->GetDescriptor());
+  TextFormat::Parser parser;
+  parser.RecordErrorsTo(&errors);
   if (parser.MergeFromString(text, message)) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(file, errors.error()));
+  return absl::InvalidArgumentError(errors.error());
 }
 
 void MakeDefaultsExplicit(Message* message) {

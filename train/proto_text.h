@@ -10,10 +10,13 @@
 
 namespace palimpsest {
 
-// Text format into `message`, on top of what it holds. Errors are InvalidArgument with
-// "file:line:column" and, for a field or value that does not exist, those that do.
+// Text format into `message`. Errors are InvalidArgument with "file:line:column" and, for a field
+// or value that does not exist, those that do.
 absl::Status ParseTextProto(const std::string& text, const std::string& file,
                             google::protobuf::Message* message);
+
+// The same on top of what `message` holds; errors have no place.
+absl::Status MergeTextProto(const std::string& text, google::protobuf::Message* message);
 
 // Sets each field that has a default and no value to its default, so that a later version's
 // defaults change nothing. A message inside one of its own kind, which overrides that one, is left

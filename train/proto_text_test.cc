@@ -46,6 +46,17 @@ TEST(ParseTextProto, GarbageIsPlaced) {
   EXPECT_THAT(Message(ParseTextProto(std::string("\x7f\x45LF\0\1", 6), "prog", &config)),
               StartsWith("prog:1:"));
   EXPECT_THAT(Message(ParseTextProto("steps: many", "a", &config)), StartsWith("a:1:"));
+  EXPECT_EQ(Message(ParseTextProto("model {", "a", &config)),
+            "a:1:8: Expected identifier, got: the end");
+  EXPECT_THAT(
+      Message(ParseTextProto(std::string(100000, 'a') + ": 1", "a", &config)),
+      AllOf(HasSubstr("has no field 'aaa"), HasSubstr("aaa...'"), HasSubstr("Known: base")));
+}
+
+TEST(ParseTextProto, AFieldGivenTwiceIsAnError) {
+  TrainConfig config;
+  EXPECT_THAT(Message(ParseTextProto("steps: 1\nsteps: 2", "a", &config)),
+              AllOf(StartsWith("a:2:"), HasSubstr("\"steps\"")));
 }
 
 TEST(FlattenProto, GivesThePathsOverridesUse) {

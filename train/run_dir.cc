@@ -22,8 +22,11 @@ absl::Status Failed(const char* doing, const std::string& path) {
       absl::StrCat("cannot ", doing, " ", path, ": ", std::strerror(errno)));
 }
 
+// Something to lose: a run that ended before its first result may be begun again.
 bool HoldsRun(const std::string& run) {
-  return FileExists(RunConfigPath(run)) || FileExists(MetricsPath(run)) || HasCheckpoints(run);
+  std::error_code error;
+  const bool metrics = !std::filesystem::is_empty(MetricsPath(run), error) && !error;
+  return metrics || HasCheckpoints(run);
 }
 
 // Lines that are no JSON were not written by us, and are left alone; a last line without an end was

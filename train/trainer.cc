@@ -19,17 +19,6 @@ int64_t CountLabels(const Tensor& labels) {
   return labels.size() - std::count(data, data + labels.size(), kIgnoreLabel);
 }
 
-absl::Status CheckModelFitsData(const ModelConfig& model, int64_t vocab, int64_t length) {
-  if (model.vocab_size() < vocab)
-    return absl::InvalidArgumentError(absl::StrCat("model.vocab_size is ", model.vocab_size(),
-                                                   ", and the data has ", vocab,
-                                                   " different tokens"));
-  if (model.learned_positions() > 0 && model.learned_positions() < length)
-    return absl::InvalidArgumentError(absl::StrCat(
-        "model.learned_positions is ", model.learned_positions(), ", and length is ", length));
-  return absl::OkStatus();
-}
-
 // Schedules that end with the run.
 void FillInTotalSteps(OptimizerConfig* optimizer, int64_t steps) {
   if (optimizer->has_schedule() &&
@@ -59,8 +48,7 @@ absl::Status Trainer::Build() {
 
   ModelConfig& model_config = *config_.mutable_model();
   if (model_config.vocab_size() == 0) model_config.set_vocab_size(data_->vocab());
-  if (absl::Status s = CheckModelFitsData(model_config, data_->vocab(), config_.length()); !s.ok())
-    return s;
+  if (absl::Status s = CheckFitsModel(config_, data_->vocab()); !s.ok()) return s;
   auto model = LanguageModel::Create(model_config, RandomStream(config_.seed(), "init"),
                                      *ConfigDType(config_));
   if (!model.ok()) return model.status();

@@ -7,7 +7,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_split.h"
 #include "core/allocator.h"
 #include "core/parallel.h"
 #include "train/config.h"
@@ -59,7 +58,15 @@ class TrainingLoop {
       if (absl::Status s = Evaluate(last); !s.ok()) return s;
     }
     result_.stopped = !last && StopRequested();
-    return done_ || result_.stopped ? Save() : absl::OkStatus();
+    // Nobody would see how it goes on.
+    const absl::Status printed = progress_.status();
+    if (done_ || result_.stopped || !printed.ok()) {
+      if (absl::Status s = Save(); !s.ok()) return s;
+    }
+    if (printed.ok() || dir_ == nullptr) return printed;
+    return absl::UnavailableError(absl::StrCat(std::string(printed.message()),
+                                               "; stopped after step ", step,
+                                               ", and saved; --resume goes on from there"));
   }
 
   absl::Status Report(const StepResult& r, bool last) {
@@ -85,12 +92,17 @@ class TrainingLoop {
   }
 
   absl::Status Evaluate(bool whole) {
+    std::vector<std::string> fields = Fields(trainer_.step());
+    if (whole) {
+      std::vector<std::string> meanwhile = fields;
+      meanwhile.push_back("scoring all validation data");
+      progress_.ShowNow(meanwhile);
+    }
     result_.score = whole ? trainer_.Evaluate() : trainer_.Evaluate(config_.eval_batches());
     if (result_.score.accuracy() > config_.stop_accuracy()) {
       if (!whole) result_.score = trainer_.Evaluate();
       done_ = result_.score.accuracy() > config_.stop_accuracy();
     }
-    std::vector<std::string> fields = Fields(trainer_.step());
     for (std::string& field : ScoreFields(result_.score)) fields.push_back(std::move(field));
     progress_.PrintFields(fields);
     if (dir_ == nullptr) return absl::OkStatus();
@@ -105,9 +117,15 @@ class TrainingLoop {
     const absl::StatusOr<Checkpoint> checkpoint = trainer_.MakeCheckpoint(Version());
     if (!checkpoint.ok()) return checkpoint.status();
     if (absl::Status s = SaveCheckpoint(dir_->checkpoints(), *checkpoint, config_.keep()); !s.ok())
-      return s;
+      return absl::Status(s.code(), absl::StrCat("step ", trainer_.step(), " is not saved: ",
+                                                 std::string(s.message()), SavedBefore()));
     saved_step_ = trainer_.step();
     return absl::OkStatus();
+  }
+
+  std::string SavedBefore() const {
+    if (saved_step_ < 0) return "";
+    return absl::StrCat("; --resume goes on from step ", saved_step_);
   }
 
   std::vector<std::string> Fields(int64_t step) const {
@@ -130,25 +148,25 @@ class TrainingLoop {
 
 void PrintBanner(Trainer* trainer, bool resumed, Progress* progress) {
   const TrainConfig& c = trainer->config();
-  const auto line = [&](const char* name, const std::string& text) {
-    progress->Print(absl::StrFormat("%-8s %s", name, text));
-  };
   const int64_t tokens = c.batch() * c.length();
   progress->Print(progress->Bold("palimpsest") + " " + Version());
-  line("model", absl::StrCat(FormatCount(NumParams(trainer->model())), " parameters, ",
-                             FormatBytes(StateBytes(trainer->model(), c.length())),
-                             " of state after ", c.length(), " tokens"));
-  line("data", trainer->data().Describe());
-  for (absl::string_view text :
-       absl::StrSplit(trainer->optimizer().Summary(), '\n', absl::SkipEmpty()))
-    line("optim", std::string(text));
-  line("batch",
-       absl::StrFormat("%d x %d = %d tokens, %d steps: %s tokens", c.batch(), c.length(), tokens,
-                       c.steps(), FormatCount(static_cast<double>(tokens * c.steps()))));
-  line("device", absl::StrCat("cpu, ", NumThreads(), NumThreads() == 1 ? " thread, " : " threads, ",
-                              c.dtype()));
-  line("run", absl::StrCat(c.run_dir(),
-                           resumed ? absl::StrCat(", resumed after step ", trainer->step()) : ""));
+  progress->PrintNamed("model",
+                       absl::StrCat(FormatCount(NumParams(trainer->model())), " parameters, ",
+                                    FormatBytes(StateBytes(trainer->model(), c.length())),
+                                    " of state after ", c.length(), " tokens"));
+  progress->PrintNamed("data", trainer->data().Describe());
+  for (const std::string& text : trainer->optimizer().Summary())
+    progress->PrintNamed("optim", text);
+  progress->PrintNamed("batch", absl::StrFormat("%d x %d = %d tokens, %d steps: %s tokens",
+                                                c.batch(), c.length(), tokens, c.steps(),
+                                                FormatCount(static_cast<double>(tokens) *
+                                                            static_cast<double>(c.steps()))));
+  progress->PrintNamed(
+      "device", absl::StrCat("cpu, ", NumThreads(), NumThreads() == 1 ? " thread, " : " threads, ",
+                             c.dtype()));
+  progress->PrintNamed(
+      "run", absl::StrCat(c.run_dir(),
+                          resumed ? absl::StrCat(", resumed after step ", trainer->step()) : ""));
 }
 
 // The newest complete checkpoint into `trainer`; false if none was saved yet.
@@ -203,6 +221,7 @@ absl::StatusOr<TrainingResult> RunTraining(const TrainConfig& config, bool resum
   if (!status.ok()) return status;
   CatchStopSignals();
   PrintBanner(trainer->get(), resumed, progress);
+  if (absl::Status s = progress->status(); !s.ok()) return s;
   return TrainingLoop(trainer->get(), dir->get(), "", progress).Run();
 }
 

@@ -5,11 +5,13 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "nn/model.h"
 #include "tools/cpp/runfiles/runfiles.h"
 #include "train/config.h"
 #include "train/flags.h"
+#include "train/program.h"
 #include "train/stop_signal.h"
 #include "train/trainer.h"
 #include "train/training.h"
@@ -19,6 +21,7 @@ namespace {
 
 using bazel::tools::cpp::runfiles::Runfiles;
 
+constexpr const char* kProgram = "quickstart";
 constexpr const char* kModels[] = {"attention", "hebbian", "delta", "gated_delta", "titans_mlp"};
 // Enough to see that everything runs; not to learn.
 const std::vector<std::string> kShort = {"steps=20", "eval_every=10", "log_every=10",
@@ -58,34 +61,29 @@ void PrintTable(const std::vector<Row>& rows) {
 int Main(const std::vector<std::string>& args, const std::string& program) {
   bool is_short = false;
   Flags flags;
-  flags.Add("short", &is_short, "a few steps of each model: runs everything, learns nothing");
+  flags.Add("short", "", &is_short, "a few steps of each model: runs everything, learns nothing");
   const absl::StatusOr<std::vector<std::string>> rest = flags.Parse(args);
   if (!rest.ok() || !rest->empty()) {
-    std::fprintf(
-        stderr, "quickstart: %s\n%s",
-        rest.ok() ? "takes no arguments but flags" : std::string(rest.status().message()).c_str(),
-        flags.Help().c_str());
+    const absl::Status problem =
+        rest.ok() ? absl::InvalidArgumentError("takes no arguments but flags") : rest.status();
+    Fail(kProgram, problem);
+    std::fputs(flags.Help().c_str(), stderr);
     return 2;
   }
   std::string error;
   const std::unique_ptr<Runfiles> runfiles(Runfiles::Create(program, &error));
-  if (runfiles == nullptr) {
-    std::fprintf(stderr, "quickstart: %s\n", error.c_str());
-    return 1;
-  }
+  if (runfiles == nullptr) return Fail(kProgram, absl::NotFoundError(error));
   CatchStopSignals();
   Progress progress(stdout);
+  progress.Print(
+      "Associative recall (MQAR): 64 tokens show 4 pairs, and ask for each value again.");
   std::vector<Row> rows;
   for (const char* name : kModels) {
     const std::string path =
         runfiles->Rlocation(absl::StrFormat("palimpsest/examples/quickstart/%s.textproto", name));
     const absl::StatusOr<Row> row = TrainOne(name, path, is_short, &progress);
     progress.Clear();
-    if (!row.ok()) {
-      std::fprintf(stderr, "quickstart: %s: %s\n", name,
-                   std::string(row.status().message()).c_str());
-      return 1;
-    }
+    if (!row.ok()) return Fail(absl::StrCat(kProgram, ": ", name), row.status());
     if (row->result.stopped) return kExitStopped;
     rows.push_back(*row);
   }
@@ -96,4 +94,8 @@ int Main(const std::vector<std::string>& args, const std::string& program) {
 }  // namespace
 }  // namespace palimpsest
 
-int main(int argc, char** argv) { return palimpsest::Main({argv + 1, argv + argc}, argv[0]); }
+int main(int argc, char** argv) {
+  palimpsest::StartProgram();
+  return palimpsest::EndProgram(palimpsest::kProgram,
+                                palimpsest::Main({argv + 1, argv + argc}, argv[0]));
+}
