@@ -235,6 +235,19 @@ TEST_F(FinishedRun, AFullDisk) {
   EXPECT_EQ(Palimpsest(Resume({"steps=8"})).code, 0);
 }
 
+TEST_F(FinishedRun, FilesThatMayNotGrow) {
+  const ProcessResult result = RunProcess(
+      {"/bin/bash", "-c",
+       "ulimit -f 50; train/palimpsest train --resume steps=8 --run_dir=" + run_.run_dir});
+  ExpectOneLine(result, {"step 8 is not saved", "File too large", "goes on from step 6"});
+  ExpectNothingLost();
+}
+
+TEST_F(FinishedRun, ATextThatWasMovedIsTheSame) {
+  WriteFile(run_.dir + "/moved", ReadFile(run_.text));
+  EXPECT_EQ(Palimpsest(Resume({"steps=8", "data.bytes.path=" + run_.dir + "/moved"})).code, 0);
+}
+
 TEST_F(FinishedRun, ABrokenCheckpointIsSkippedForTheOneBefore) {
   const std::string newest = checkpoints_ + "/" + NamesIn(checkpoints_).back();
   WriteFile(newest, files_.back().substr(0, files_.back().size() - 1));

@@ -40,9 +40,11 @@ constexpr int64_t kMostSteps = 1'000'000'000'000, kMostTokens = 1 << 28, kMostTh
 
 // What may differ between the two halves of a run.
 bool FreeToChange(const std::string& path) {
-  static const std::set<std::string> kFree = {
-      "steps", "eval_every", "eval_batches",    "log_every", "checkpoint_every",
-      "keep",  "threads",    "memory_limit_mb", "run_dir",   "stop_accuracy"};
+  static const std::set<std::string> kFree = {"steps", "eval_every", "eval_batches", "log_every",
+                                              "checkpoint_every", "keep", "threads",
+                                              "memory_limit_mb", "run_dir", "stop_accuracy",
+                                              // What they hold is in data.fingerprint.
+                                              "data.bytes.path", "data.bytes.val_path"};
   return kFree.contains(path);
 }
 

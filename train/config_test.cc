@@ -73,6 +73,7 @@ TEST(CheckSameRun, NamesWhatBearsOnResults) {
   after.set_steps(5);
   after.set_run_dir("elsewhere");
   after.set_threads(1);
+  after.mutable_data()->mutable_bytes()->set_path("moved");
   EXPECT_TRUE(CheckSameRun(before, after).ok());
   before.mutable_model()->set_width(64);
   after.mutable_model()->set_width(32);

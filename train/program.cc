@@ -20,6 +20,7 @@ void StartProgram() {
   }
   if (fd >= 0) close(fd);
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);
 }
 
 std::string OneLine(const std::string& text) {

@@ -8,8 +8,8 @@
 namespace palimpsest {
 
 // Before all else in a program. What of stdin, stdout and stderr is closed becomes what cannot be
-// written, so that no file opened later takes its place; a closed pipe is an error to whoever
-// writes to it, not the end.
+// written, so that no file opened later takes its place; a closed pipe and a file that may not
+// grow are errors to whoever writes to them, not the end.
 void StartProgram();
 
 // `text` as one line that does nothing to a terminal: messages quote what may hold anything.

@@ -59,10 +59,15 @@ void PrintTable(const std::vector<Row>& rows) {
 }
 
 int Main(const std::vector<std::string>& args, const std::string& program) {
-  bool is_short = false;
+  bool is_short = false, help = false;
   Flags flags;
   flags.Add("short", "", &is_short, "a few steps of each model: runs everything, learns nothing");
+  flags.Add("help", "", &help, "this");
   const absl::StatusOr<std::vector<std::string>> rest = flags.Parse(args);
+  if (help) {
+    std::fputs(flags.Help().c_str(), stdout);
+    return 0;
+  }
   if (!rest.ok() || !rest->empty()) {
     const absl::Status problem =
         rest.ok() ? absl::InvalidArgumentError("takes no arguments but flags") : rest.status();
