@@ -17,6 +17,7 @@ def memory_rule(name, deps = []):
             "//ops:elementwise",
             "//ops:layout",
             "//ops:linalg",
+            "//ops:norm",
             "//ops:reduce",
         ] + deps,
     )

@@ -16,6 +16,9 @@ class Delta : public LinearMemory {
   std::string equation() const override {
     return "M_t = M_{t-1} - beta_t (M_{t-1} k_t - v_t) k_t^T";
   }
+  std::string source() const override {
+    return "Widrow & Hoff 1960; DeltaNet (Schlag et al. 2021, Yang et al. 2024)";
+  }
   std::vector<GateSpec> gates() const override {
     return {{.name = "beta", .kind = GateKind::kStrength01}};
   }
@@ -27,7 +30,7 @@ class Delta : public LinearMemory {
 
   LinearUpdate Update(const Rows& x, const State&) const override {
     const Tensor& beta = x.gates.at("beta");
-    return {.erase = {x.k, beta}, .along = x.k, .write = {x.v, beta}, .key = x.k};
+    return {.erase = {x.k, beta}, .write = {x.v, beta}, .key = x.k};
   }
 };
 

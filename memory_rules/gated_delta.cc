@@ -15,13 +15,14 @@ class GatedDelta : public LinearMemory {
   std::string equation() const override {
     return "M' = keep_t M_{t-1},  M_t = M' - beta_t (M' k_t - v_t) k_t^T";
   }
+  std::string source() const override { return "Gated DeltaNet (Yang et al. 2024)"; }
   std::vector<GateSpec> gates() const override {
     return {{.name = "log_keep", .kind = GateKind::kLogDecay, .init = 0.99},
             {.name = "beta", .kind = GateKind::kStrength01}};
   }
 
   State Step(const State& state, const State&, const Block& x) const override {
-    const Tensor kept = Mul(Column(Exp(x.gates.at("log_keep"))), state[0]);
+    const Tensor kept = Mul(KeepFactor(x.gates.at("log_keep")), state[0]);
     const Tensor error = Sub(MatMul(x.k, kept, {.b = true}), x.v);
     return {Sub(kept, Mul(Column(x.gates.at("beta")), MatMul(error, x.k, {.a = true})))};
   }
@@ -30,7 +31,6 @@ class GatedDelta : public LinearMemory {
     const Tensor &log_keep = x.gates.at("log_keep"), &beta = x.gates.at("beta");
     return {.log_keep = log_keep,
             .erase = {x.k, Mul(Exp(log_keep), beta)},
-            .along = x.k,
             .write = {x.v, beta},
             .key = x.k};
   }

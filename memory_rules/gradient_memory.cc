@@ -85,6 +85,15 @@ std::vector<GateSpec> GradientMemory::gates() const {
   return specs;
 }
 
+std::vector<std::string> GradientMemory::state_names() const {
+  std::vector<std::string> names;
+  for (const char* tensor : {"W", "S"}) {
+    for (int i = 1; i <= num_weights(); ++i) names.push_back(tensor + std::to_string(i));
+    if (!momentum()) break;
+  }
+  return names;
+}
+
 State GradientMemory::Init(const MemoryDims& dims, DType dtype, const RandomStream& stream) const {
   State state = InitWeights(dims, dtype, stream);
   if (!momentum()) return state;
@@ -126,14 +135,14 @@ ScanResult GradientMemory::Chunk(const Rows& chunk, const State& state, const St
                        .key = g.right[i]});
     if (!erases(static_cast<int>(i))) continue;
     updates[i].erase = {g.right[i], theta};
-    updates[i].along = g.right[i];
+    updates[i].erasure = Erasure::kPastMomentum;
   }
   const ChunkDecay decay(updates[0]);
   std::vector<LinearChunk> weights;
   for (size_t i = 0; i < n; ++i) {
     weights.emplace_back(updates[i], decay, state[i], momentum() ? state[n + i] : Tensor());
   }
-  Tensor y = Forward(Running(weights, reads_before_write()), chunk.q);
+  Tensor y = Forward(Running(weights, read_from() == ReadFrom::kBeforeWrite), chunk.q);
   State next;
   for (const LinearChunk& w : weights) next.push_back(w.Last());
   for (size_t i = 0; momentum() && i < n; ++i) next.push_back(weights[i].LastMomentum());

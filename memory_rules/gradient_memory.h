@@ -1,6 +1,9 @@
 #ifndef MEMORY_RULES_GRADIENT_MEMORY_H_
 #define MEMORY_RULES_GRADIENT_MEMORY_H_
 
+#include <string>
+#include <vector>
+
 #include "memory_rules/rule.h"
 
 namespace palimpsest {
@@ -24,6 +27,7 @@ class GradientMemory : public MemoryRule {
  public:
   // The network: x [batch, rows, key] -> [batch, rows, value].
   virtual Tensor Forward(const Weights& w, const Tensor& x) const = 0;
+  virtual int num_weights() const = 0;
   virtual Tensors InitWeights(const MemoryDims& dims, DType dtype,
                               const RandomStream& stream) const = 0;
   // A sum over rows. By default |y - v|^2 / 2; papers that leave out the half have it in theta.
@@ -32,6 +36,7 @@ class GradientMemory : public MemoryRule {
   virtual bool erases(int /*weight*/) const { return false; }
 
   std::vector<GateSpec> gates() const override;  // log_keep, log_eta if there is momentum, theta
+  std::vector<std::string> state_names() const override;
   bool anchored() const override { return true; }
   State Init(const MemoryDims& dims, DType dtype, const RandomStream& stream) const override;
   State Step(const State& state, const State& anchor, const Block& block) const override;

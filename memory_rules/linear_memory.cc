@@ -2,33 +2,49 @@
 
 #include <utility>
 
+#include "core/tape.h"
 #include "memory_rules/linear_scan.h"
+#include "memory_rules/rows.h"
 #include "ops/linalg.h"
 
 namespace palimpsest {
 
+std::vector<std::string> LinearMemory::state_names() const {
+  return momentum() ? std::vector<std::string>{"M", "S"} : std::vector<std::string>{"M"};
+}
+
 State LinearMemory::Init(const MemoryDims& d, DType dtype, const RandomStream&) const {
-  return {Tensor::Full({d.batch, d.value, d.key}, 0.0, dtype)};
+  const Shape shape =
+      transposed() ? Shape{d.batch, d.key, d.value} : Shape{d.batch, d.value, d.key};
+  return State(momentum() ? 2 : 1, Tensor::Full(shape, 0.0, dtype));
 }
 
 Tensor LinearMemory::Read(const State& state, const Tensor& q) const {
-  return MatMul(q, state[0], {.b = true});
+  return MatMul(q, state[0], {.b = !transposed()});
 }
 
 ScanResult LinearMemory::Chunk(const Rows& chunk, const State& state, const State& anchor) const {
   const LinearUpdate update = Update(chunk, anchor);
   const ChunkDecay decay(update);
-  const LinearChunk m(update, decay, state[0]);
-  return {reads_before_write() ? m.ApplyBefore(chunk.q) : m.Apply(chunk.q), {m.Last()}};
+  const LinearChunk m(update, decay, state[0], momentum() ? state[1] : Tensor());
+  const bool before = read_from() == ReadFrom::kBeforeWrite;
+  const auto apply = [&](const Tensor& q) {
+    if (transposed()) return before ? m.ApplyTransposedBefore(q) : m.ApplyTransposed(q);
+    return before ? m.ApplyBefore(q) : m.Apply(q);
+  };
+  ScanResult r{AtTokens(apply(ForPairs(chunk.q, pairs())), pairs(), before), {m.Last()}};
+  if (momentum()) r.state.push_back(m.LastMomentum());
+  return r;
 }
 
 ScanResult LinearMemory::Chunks(const Sequence& seq, State state, State anchor, int64_t chunk,
                                 int64_t phase) const {
-  if (!anchored() && !reads_before_write()) {
+  const bool plain = !anchored() && !transposed() && read_from() == ReadFrom::kAfterWrite;
+  if (plain && !ComposedScope::Active()) {
     const LinearUpdate update = Update({seq.q, seq.k, seq.v, seq.gates}, {});
     if (LinearScanFuses(update)) {
-      auto [y, last] = LinearScan(update, seq.q, state[0], chunk);
-      return {std::move(y), {std::move(last)}};
+      auto [y, last] = LinearScan(update, ForPairs(seq.q, pairs()), state[0], chunk * pairs());
+      return {AtTokens(y, pairs(), false), {std::move(last)}};
     }
   }
   return MemoryRule::Chunks(seq, std::move(state), std::move(anchor), chunk, phase);

@@ -13,6 +13,14 @@ namespace {
 
 Tensor Dots(const Tensor& a, const Tensor& b) { return MatMul(a, b, {.b = true}); }
 
+// Row t, column j: sum_d table_tj(d) x_td y_jd.
+Tensor DecayedDots(const Tensor& table, const Tensor& x, const Tensor& y) {
+  if (table.rank() == 3) return Mul(table, Dots(x, y));
+  const Tensor pairs = Mul(Reshape(x, {x.dim(0), x.dim(1), 1, x.dim(2)}),
+                           Reshape(y, {y.dim(0), 1, y.dim(1), y.dim(2)}));
+  return Sum(Mul(table, pairs), {3});
+}
+
 // 1 where column <= row + diagonal.
 Tensor Triangle(int64_t n, int64_t diagonal) {
   Tensor mask = Tensor::Empty({n, n}, DType::kI32);
@@ -22,32 +30,25 @@ Tensor Triangle(int64_t n, int64_t diagonal) {
   return mask;
 }
 
-// prod_{j < l <= t} exp(log_factor_l) for j <= t, else 0: [batch, time, time]. Each exponent is a
-// running sum of its own, which a difference of running sums from the chunk's start would round
-// away.
-Tensor ProductsBetween(const Tensor& log_factor) {
-  const int64_t batch = log_factor.dim(0), n = log_factor.dim(1);
-  const Tensor zero = Tensor::Full({}, 0.0, log_factor.dtype(), log_factor.device());
-  const Tensor terms = Where(Triangle(n, -1), BroadcastTo(Column(log_factor), {batch, n, n}), zero);
-  return Where(Triangle(n, 0), Exp(CumSum(terms, 1)), zero);
-}
-
-// prod_{l <= t}: [batch, time, 1].
-Tensor ProductsFromStart(const Tensor& log_factor) { return Exp(Column(CumSum(log_factor, 1))); }
-
 // Row t becomes row t - 1; the first is `first`.
 Tensor Later(const Tensor& x, double first) {
   return Pad(Slice(x, 1, 0, x.dim(1) - 1), 1, 1, 0, first);
 }
 
-// The last row of [batch, time, n] as a column [batch, n, 1].
-Tensor LastRow(const Tensor& x) {
-  return Reshape(Slice(x, 1, x.dim(1) - 1, x.dim(1)), {x.dim(0), x.dim(2), 1});
+Tensor LastRow(const Tensor& x) { return Slice(x, 1, x.dim(1) - 1, x.dim(1)); }
+
+// The last row of a table: [batch, rows, 1 or key].
+Tensor LastWrites(const Tensor& table) {
+  return Reshape(LastRow(table),
+                 {table.dim(0), table.dim(2), table.rank() == 4 ? table.dim(3) : 1});
 }
 
-// sum_t c_t a_t b_t^T, for c [batch, time, 1].
-Tensor Outer(const Tensor& c, const Tensor& a, const Tensor& b) {
-  return MatMul(Mul(c, a), b, {.a = true});
+// keep_ts eta_sj over s: [batch, time, time(, key)].
+Tensor Chained(const Tensor& keep, const Tensor& eta) {
+  if (keep.rank() == 3) return MatMul(keep, eta);
+  const int64_t batch = keep.dim(0), time = keep.dim(1), key = keep.dim(3);
+  const Tensor rows = Reshape(Permute(keep, {0, 1, 3, 2}), {batch, time * key, time});
+  return Permute(Reshape(MatMul(rows, eta), {batch, time, key, eta.dim(2)}), {0, 1, 3, 2});
 }
 
 }  // namespace
@@ -58,6 +59,10 @@ Tensor Column(const Tensor& gate) {
   return Reshape(gate, std::move(shape));
 }
 
+Tensor KeepFactor(const Tensor& log_keep) {
+  return Exp(log_keep.rank() == 2 ? Column(log_keep) : log_keep);
+}
+
 Tensor ScaledRows::Product() const { return scale ? Mul(Column(scale), rows) : rows; }
 
 ChunkTables ChunkTables::Before() const {
@@ -65,23 +70,55 @@ ChunkTables ChunkTables::Before() const {
           Later(erasures, 0.0)};
 }
 
+// Each exponent is a running sum of its own, which a difference of running sums from the chunk's
+// start would round away.
+DecayProducts::DecayProducts(const Tensor& log_factor) {
+  const bool per_channel = log_factor.rank() == 3;
+  const int64_t batch = log_factor.dim(0), n = log_factor.dim(1);
+  const Tensor zero = Tensor::Full({}, 0.0, log_factor.dtype(), log_factor.device());
+  const Shape square = per_channel ? Shape{batch, n, n, log_factor.dim(2)} : Shape{batch, n, n};
+  const auto triangle = [&](int64_t diagonal) {
+    const Tensor mask = Triangle(n, diagonal);
+    return per_channel ? Reshape(mask, {n, n, 1}) : mask;
+  };
+  const Tensor factors =
+      per_channel ? Reshape(log_factor, {batch, n, 1, log_factor.dim(2)}) : Column(log_factor);
+  const Tensor terms = Where(triangle(-1), BroadcastTo(factors, square), zero);
+  between = Where(triangle(0), Exp(CumSum(terms, 1)), zero);
+  from_start = Exp(CumSum(per_channel ? log_factor : Column(log_factor), 1));
+}
+
 ChunkDecay::ChunkDecay(const LinearUpdate& update) {
   const OpScope scope("chunk_decay");
   const Tensor& key = update.key;
-  const int64_t batch = update.log_eta ? key.dim(0) : 1;
-  const Tensor log_keep = update.log_keep
-                              ? update.log_keep
-                              : Tensor::Full({batch, key.dim(1)}, 0.0, key.dtype(), key.device());
-  const Tensor keep = ProductsBetween(log_keep);
-  after_ = {ProductsFromStart(log_keep), {}, keep, keep};
+  const Tensor& tokens = update.spread ? update.spread : key;  // The extent of time.
+  const int64_t batch = update.log_eta || update.spread ? key.dim(0) : 1;
+  const Tensor log_keep =
+      update.log_keep ? update.log_keep
+                      : Tensor::Full({batch, tokens.dim(1)}, 0.0, key.dtype(), key.device());
+  const DecayProducts keep(log_keep);
+  after_ = {keep.from_start, {}, keep.between, keep.between};
   if (update.log_eta) {
-    const Tensor eta = ProductsBetween(update.log_eta),
-                 eta_from_start = ProductsFromStart(update.log_eta);
-    after_.momentum = MatMul(keep, eta_from_start);
-    after_.writes = MatMul(keep, eta);
-    last_momentum_ = LastRow(eta_from_start);
-    last_momentum_writes_ = LastRow(eta);
+    const DecayProducts eta(update.log_eta);
+    const auto strengthened = [&](const Tensor& x) {
+      return update.beta ? Mul(Column(update.beta), x) : x;
+    };
+    after_.momentum = Chained(keep.between, strengthened(eta.from_start));
+    if (log_keep.rank() == 3) {
+      after_.momentum = Reshape(after_.momentum, {key.dim(0), tokens.dim(1), key.dim(2)});
+    }
+    after_.writes = Chained(keep.between, strengthened(eta.between));
+    last_momentum_ = LastRow(eta.from_start);
+    last_momentum_writes_ = LastWrites(eta.between);
   }
+  if (update.spread) {
+    PALIMPSEST_CHECK(!update.erase.rows && log_keep.rank() == 2)
+        << "spread " << update.spread << " with an erasure, or with keep " << log_keep;
+    after_.writes = MatMul(after_.writes, update.spread);
+    if (update.log_eta)
+      last_momentum_writes_ = MatMul(update.spread, last_momentum_writes_, {.a = true});
+  }
+  if (update.erasure == Erasure::kWithWrite) after_.erasures = after_.writes;
   before_ = after_.Before();
 }
 
@@ -93,30 +130,48 @@ LinearChunk::LinearChunk(const LinearUpdate& update, const ChunkDecay& decay, Te
       write_(update.write.Product()) {
   const OpScope scope("linear_chunk");
   if (!update_.erase.rows) return;
-  // u_t depends on the u before it: one unit lower triangular system.
+  // Row t depends on those before it: one unit lower triangular system.
   const Tensor e = update_.erase.Product();
-  const Tensor known = Mix(decay_.before(), e);
-  erased_ = TriSolve(Mul(decay_.before().erasures, Dots(e, update_.along)), known);
+  const ChunkTables& before = decay_.before();
+  const Tensor dots = DecayedDots(before.erasures, e, update_.key);
+  if (update_.erasure == Erasure::kWithWrite) {
+    write_ = TriSolve(dots, Sub(write_, OfState(before, e)));
+  } else {
+    erased_ = TriSolve(dots, Mix(before, e));
+  }
+}
+
+Tensor LinearChunk::OfState(const ChunkTables& t, const Tensor& x) const {
+  const Tensor y = Dots(Mul(t.state, x), m_);
+  return t.momentum ? Add(y, Dots(Mul(t.momentum, x), s_)) : y;
 }
 
 Tensor LinearChunk::Mix(const ChunkTables& t, const Tensor& x) const {
-  Tensor y = Add(Mul(t.state, Dots(x, m_)), MatMul(Mul(t.writes, Dots(x, update_.key)), write_));
-  if (t.momentum) y = Add(y, Mul(t.momentum, Dots(x, s_)));
-  if (erased_) y = Sub(y, MatMul(Mul(t.erasures, Dots(x, update_.along)), erased_));
-  return y;
+  const Tensor y = Add(OfState(t, x), MatMul(DecayedDots(t.writes, x, update_.key), write_));
+  return erased_ ? Sub(y, MatMul(DecayedDots(t.erasures, x, update_.key), erased_)) : y;
+}
+
+Tensor LinearChunk::MixTransposed(const ChunkTables& t, const Tensor& x) const {
+  PALIMPSEST_CHECK(t.writes.rank() == 3 && !erased_)
+      << "keep per channel, or an erasure past the momentum";
+  Tensor y = Mul(t.state, MatMul(x, m_));
+  if (t.momentum) y = Add(y, Mul(t.momentum, MatMul(x, s_)));
+  return Add(y, MatMul(Mul(t.writes, Dots(x, write_)), update_.key));
 }
 
 Tensor LinearChunk::Last() const {
   const ChunkTables& t = decay_.after();
-  Tensor m = Add(Mul(LastRow(t.state), m_), Outer(LastRow(t.writes), write_, update_.key));
+  const auto outer = [&](const Tensor& rows, const Tensor& table) {
+    return MatMul(rows, Mul(LastWrites(table), update_.key), {.a = true});
+  };
+  Tensor m = Add(Mul(LastRow(t.state), m_), outer(write_, t.writes));
   if (t.momentum) m = Add(m, Mul(LastRow(t.momentum), s_));
-  if (erased_) m = Sub(m, Outer(LastRow(t.erasures), erased_, update_.along));
-  return m;
+  return erased_ ? Sub(m, outer(erased_, t.erasures)) : m;
 }
 
 Tensor LinearChunk::LastMomentum() const {
   return Add(Mul(decay_.last_momentum(), s_),
-             Outer(decay_.last_momentum_writes(), write_, update_.key));
+             MatMul(Mul(decay_.last_momentum_writes(), write_), update_.key, {.a = true}));
 }
 
 }  // namespace palimpsest

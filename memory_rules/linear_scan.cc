@@ -43,7 +43,6 @@ class Operands {
   LinearUpdate Update() const {
     return {.log_keep = all_[kLogKeep],
             .erase = {all_[kErase], all_[kEraseScale]},
-            .along = all_[kErase] ? all_[kKey] : Tensor(),
             .write = {all_[kValue], all_[kWriteScale]},
             .key = all_[kKey]};
   }
@@ -124,7 +123,7 @@ void CheckShapes(const LinearUpdate& u, const Tensor& q, const Tensor& state) {
 
 bool LinearScanFuses(const LinearUpdate& u) {
   return linear_chunk.Has(u.key.device()) && linear_chunk_vjp.Has(u.key.device()) && !u.log_eta &&
-         (!u.erase.rows || Same(u.along, u.key)) && (!u.log_keep || u.log_keep.rank() == 3);
+         !u.spread && (!u.log_keep || u.log_keep.rank() == 3);
 }
 
 LinearScanResult LinearScan(const LinearUpdate& update, const Tensor& q, const Tensor& state,
@@ -170,7 +169,6 @@ LinearScanResult ComposedLinearScan(const LinearUpdate& update, const Tensor& q,
     const Tensor erase = Same(update.erase.rows, update.key) ? key : part(update.erase.rows);
     const LinearUpdate piece{.log_keep = part(update.log_keep),
                              .erase = {erase, part(update.erase.scale)},
-                             .along = erase ? key : Tensor(),
                              .write = {part(update.write.rows), part(update.write.scale)},
                              .key = key};
     const ChunkDecay decay(piece);

@@ -12,8 +12,7 @@ struct LinearScanResult {
   Tensor state;  // [batch * heads, value, key]
 };
 
-// Whether there is a kernel for such an update: no momentum, and what is erased is erased along the
-// key.
+// Whether there is a kernel for such an update: no momentum, and keep a number.
 bool LinearScanFuses(const LinearUpdate& update);
 
 // The linear recurrence over a whole sequence by the fused kernel, in chunks of at most `chunk`:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -53,23 +54,50 @@ absl::StatusOr<const Entry*> Find(const std::string& name) {
                                           "known: ", absl::StrJoin(known, ", ")));
 }
 
-absl::Status CheckParam(const std::string& rule, const std::vector<ParamSpec>& specs,
-                        const std::string& name, double value) {
-  const auto spec =
-      std::find_if(specs.begin(), specs.end(), [&](const ParamSpec& s) { return s.name == name; });
-  if (spec == specs.end()) {
-    std::vector<std::string> known;
-    for (const ParamSpec& s : specs) known.push_back(s.name);
-    return absl::InvalidArgumentError(absl::StrCat(
-        "memory rule ", rule, " has no parameter \"", name, "\"; ", Suggestion(name, known),
-        known.empty() ? "it takes none" : absl::StrCat("it takes: ", absl::StrJoin(known, ", "))));
+// The parameter of that name, among those which are choices or those which are numbers.
+absl::StatusOr<const ParamSpec*> FindParam(const std::string& rule,
+                                           const std::vector<ParamSpec>& specs,
+                                           const std::string& name, bool choice) {
+  std::vector<std::string> known;
+  for (const ParamSpec& spec : specs) {
+    if (spec.choices.empty() == choice) continue;
+    if (spec.name == name) return &spec;
+    known.push_back(spec.name);
   }
-  // Written so that NaN is out of range.
-  const bool in_range = value >= spec->min && value <= spec->max;
-  if (in_range && (!spec->integer || value == std::floor(value))) return absl::OkStatus();
+  const char* kind = choice ? "option" : "parameter";
   return absl::InvalidArgumentError(absl::StrCat(
-      "memory rule ", rule, ": ", name, " = ", value, " is not ",
-      spec->integer ? "an integer" : "a number", " from ", spec->min, " to ", spec->max));
+      "memory rule ", rule, " has no ", kind, " \"", name, "\"; ", Suggestion(name, known),
+      known.empty() ? "it takes none" : absl::StrCat("it takes: ", absl::StrJoin(known, ", "))));
+}
+
+absl::Status SetParam(const std::string& rule, const std::vector<ParamSpec>& specs,
+                      const std::string& name, double value, RuleParams& params) {
+  const absl::StatusOr<const ParamSpec*> spec = FindParam(rule, specs, name, /*choice=*/false);
+  if (!spec.ok()) return spec.status();
+  const auto [min, max, integer] = std::tuple((*spec)->min, (*spec)->max, (*spec)->integer);
+  // Written so that NaN is out of range.
+  if (!(value >= min && value <= max) || (integer && value != std::floor(value))) {
+    return absl::InvalidArgumentError(absl::StrCat("memory rule ", rule, ": ", name, " = ", value,
+                                                   " is not ", integer ? "an integer" : "a number",
+                                                   " from ", min, " to ", max));
+  }
+  params[name] = value;
+  return absl::OkStatus();
+}
+
+absl::Status SetOption(const std::string& rule, const std::vector<ParamSpec>& specs,
+                       const std::string& name, const std::string& value, RuleParams& params) {
+  const absl::StatusOr<const ParamSpec*> spec = FindParam(rule, specs, name, /*choice=*/true);
+  if (!spec.ok()) return spec.status();
+  const std::vector<std::string>& choices = (*spec)->choices;
+  const auto at = std::find(choices.begin(), choices.end(), value);
+  if (at == choices.end()) {
+    return absl::InvalidArgumentError(absl::StrCat("memory rule ", rule, ": ", name, " = \"", value,
+                                                   "\" is not one of ",
+                                                   absl::StrJoin(choices, ", ")));
+  }
+  params[name] = static_cast<double>(at - choices.begin());
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -99,10 +127,12 @@ absl::StatusOr<std::unique_ptr<MemoryRule>> MakeMemoryRule(const RuleConfig& con
   if (!entry.ok()) return entry.status();
   RuleParams params;
   for (const ParamSpec& spec : (*entry)->params) params[spec.name] = spec.value;
+  const std::vector<ParamSpec>& specs = (*entry)->params;
   for (const auto& [name, value] : config.params) {
-    if (absl::Status status = CheckParam(config.name, (*entry)->params, name, value); !status.ok())
-      return status;
-    params[name] = value;
+    if (absl::Status s = SetParam(config.name, specs, name, value, params); !s.ok()) return s;
+  }
+  for (const auto& [name, value] : config.options) {
+    if (absl::Status s = SetOption(config.name, specs, name, value, params); !s.ok()) return s;
   }
   return (*entry)->factory(params);
 }

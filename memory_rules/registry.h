@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "memory_rules/rule.h"
@@ -14,6 +15,18 @@ namespace palimpsest {
 // A rule's parameters, checked against their specs, defaults filled in.
 using RuleParams = std::map<std::string, double>;
 using RuleFactory = std::function<std::unique_ptr<MemoryRule>(const RuleParams& params)>;
+
+// A parameter that is 0 or 1.
+inline ParamSpec Flag(std::string name, bool value, std::string meaning) {
+  return {std::move(name), value ? 1.0 : 0.0, 0, 1, /*integer=*/true, std::move(meaning)};
+}
+
+// A parameter that is one of these; the first by default.
+inline ParamSpec Choice(std::string name, std::vector<std::string> choices, std::string meaning) {
+  const auto last = static_cast<double>(choices.size() - 1);
+  return {std::move(name),   0.0, 0.0, last, /*integer=*/true, std::move(meaning),
+          std::move(choices)};
+}
 
 // Makes a rule known by `name`; a name taken already is a programmer's mistake.
 bool RegisterMemoryRule(const std::string& name, std::vector<ParamSpec> params,

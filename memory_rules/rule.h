@@ -19,14 +19,18 @@ enum class GateKind {
   kStrength01,  // in (0, 1)
   kStrength02,  // in (0, 2)
   kPositive,    // > 0
+  kKey,         // Another key, per key channel: the key times a number in (0, 1) a head.
 };
-enum class GateScope { kHead, kChannel };  // One number a head, or one per key channel.
+// One number a head, or one for each channel of the key or of the value.
+enum class GateScope { kHead, kKeyChannel, kValueChannel };
 
 struct GateSpec {
   std::string name;
   GateKind kind;
   GateScope scope = GateScope::kHead;
-  double init = 0.5;  // The value (of a log gate: its exponential) a fresh layer starts near.
+  double init = 0.5;       // The value (of a log gate: its exponential) a fresh layer starts near.
+  bool per_token = false;  // Where a token brings several pairs: one for all of them.
+  bool constant = false;   // By default a learnt number, not a function of the token.
 };
 
 struct MemoryDims {
@@ -39,22 +43,24 @@ using Gates = std::map<std::string, Tensor>;
 // MemoryDims::batch.
 using State = Tensors;
 
-// Pairs written at once. Rules see heads folded into the batch. A token brings one pair; a gradient
-// brings one per row.
+// Pairs written at once. Rules see heads folded into the batch. A token brings the rule's `pairs`;
+// a gradient brings one per row.
 struct Block {
   Tensor k, v;  // [batch, pairs, key], [batch, pairs, value]
-  Gates gates;  // [batch, 1] or, per channel, [batch, 1, key]
+  Gates gates;  // [batch, pairs or 1] or, per channel, [batch, pairs or 1, channels]
 };
 
-// The same over time: [batch, time, dim], gates [batch, time(, key)].
+// The same over time: [batch, time, dim], gates [batch, time(, channels)]. k, v and the gates of
+// pairs are pairs times as long as q.
 struct Rows {
   Tensor q = {}, k = {}, v = {};
   Gates gates = {};
 };
 
-// The public layout: [batch, time, heads, dim], gates [batch, time, heads(, key)]. q and k may have
-// fewer heads than v: each then serves a group of consecutive value heads. With `cu_seqlens`
-// (integer [sequences + 1], from 0 to time; batch is 1) several sequences are packed along time.
+// The public layout: [batch, time, heads, dim], gates [batch, time, heads(, channels)], lengths as
+// above. q and k may have fewer heads than v: each then serves a group of consecutive value heads.
+// With `cu_seqlens` (integer [sequences + 1], from 0 to time; batch is 1) several sequences are
+// packed along time.
 struct Sequence {
   Tensor q = {}, k = {}, v = {};
   Gates gates = {};
@@ -68,25 +74,36 @@ struct ScanResult {
   State anchor = {};
 };
 
+// Which state a token reads: the one it leaves, the one it found, or the anchor.
+enum class ReadFrom { kAfterWrite, kBeforeWrite, kAnchor };
+
 // A memory learns the map key -> value online: a sequence layer when scanned over tokens, a
 // momentum when scanned over optimizer steps.
 class MemoryRule {
  public:
   virtual ~MemoryRule() = default;
   virtual std::string equation() const = 0;  // One line, as in the header of the rule's file.
+  virtual std::string source() const { return ""; }  // Who published it.
   virtual std::vector<GateSpec> gates() const = 0;
+  virtual std::vector<std::string> state_names() const = 0;
+  // Pairs a token brings, written one after the other.
+  virtual int64_t pairs() const { return 1; }
   // A fresh memory. Weights that must not start at zero are drawn from `stream`, alike for all of
   // the batch.
   virtual State Init(const MemoryDims& dims, DType dtype, const RandomStream& stream) const = 0;
+  // What a rule makes of a layer's tokens before anything is written, in the public layout: gates
+  // made of other gates, features of keys. Token by token.
+  virtual Sequence Prepare(Sequence seq) const { return seq; }
   // The definition, as the paper states it: the oracle of everything faster. `anchor` is the state
   // at the start of the chunk, where some rules measure their error.
   virtual State Step(const State& state, const State& anchor, const Block& block) const = 0;
   virtual Tensor Read(const State& state,
                       const Tensor& q) const = 0;  // [batch, pairs, key] -> [.., value]
-  // Whether a token reads the state it found rather than the one it leaves.
-  virtual bool reads_before_write() const { return false; }
+  virtual ReadFrom read_from() const { return ReadFrom::kAfterWrite; }
   // Whether Step uses `anchor`: then the chunk length is part of the model.
   virtual bool anchored() const { return false; }
+  // What happens to an anchored rule's state after the last token of a full chunk.
+  virtual State EndChunk(State state, const State& /*anchor*/) const { return state; }
   // A chunk, or what is left of it, in matrix products. By default, the steps.
   virtual ScanResult Chunk(const Rows& chunk, const State& state, const State& anchor) const;
   // A whole sequence, none packed, heads alike: `phase` tokens of its first chunk were seen before,
@@ -111,10 +128,11 @@ struct ScanOptions {
 ScanResult Scan(const MemoryRule& rule, const Sequence& seq, State state,
                 const ScanOptions& options = {});
 
-// A rule by name. Its parameters are a map, so a new rule needs no new message.
+// A rule by name. Its parameters are maps, so a new rule needs no new message.
 struct RuleConfig {
   std::string name;
   std::map<std::string, double> params = {};
+  std::map<std::string, std::string> options = {};  // Parameters that are choices, by name.
 };
 
 // A parameter a rule takes, with its default and the values it may have.
@@ -123,6 +141,7 @@ struct ParamSpec {
   double value, min, max;
   bool integer = false;
   std::string meaning = {};
+  std::vector<std::string> choices = {};  // The value is an index of these.
 };
 
 // NotFound names the known rules; InvalidArgument the parameters the rule takes.

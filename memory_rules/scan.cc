@@ -14,12 +14,14 @@ namespace {
 ScanResult StepThrough(const MemoryRule& rule, const Rows& chunk, State state,
                        const State& anchor) {
   Tensors ys;
-  for (int64_t t = 0; t < chunk.k.dim(1); ++t) {
-    const auto at = [&](const Tensor& x) { return Slice(x, 1, t, t + 1); };
-    Block token{at(chunk.k), at(chunk.v), {}};
-    for (const auto& [name, gate] : chunk.gates) token.gates[name] = at(gate);
-    State next = rule.Step(state, anchor, token);
-    ys.push_back(rule.Read(rule.reads_before_write() ? state : next, at(chunk.q)));
+  for (int64_t t = 0; t < chunk.q.dim(1); ++t) {
+    Rows token = TimeSlice(chunk, t, t + 1);
+    State next = rule.Step(state, anchor, {token.k, token.v, std::move(token.gates)});
+    const ReadFrom from = rule.read_from();
+    ys.push_back(rule.Read(from == ReadFrom::kAfterWrite    ? next
+                           : from == ReadFrom::kBeforeWrite ? state
+                                                            : anchor,
+                           token.q));
     state = std::move(next);
   }
   return {Concat(ys, 1), std::move(state)};
@@ -27,10 +29,10 @@ ScanResult StepThrough(const MemoryRule& rule, const Rows& chunk, State state,
 
 // handle(rows, state, anchor) for each chunk of `seq`, the first of which may have begun before.
 template <typename Handle>
-ScanResult OverChunks(const Sequence& seq, State state, State anchor, int64_t chunk, int64_t phase,
-                      bool anchored, Handle handle) {
+ScanResult OverChunks(const MemoryRule& rule, const Sequence& seq, State state, State anchor,
+                      int64_t chunk, int64_t phase, Handle handle) {
   const Rows rows = ToRows(seq);
-  const int64_t time = rows.k.dim(1);
+  const int64_t time = rows.q.dim(1);
   Tensors ys;
   for (int64_t begin = 0; begin < time;) {
     const int64_t end = std::min(begin + chunk - phase, time);
@@ -38,11 +40,12 @@ ScanResult OverChunks(const Sequence& seq, State state, State anchor, int64_t ch
     ScanResult r = handle(TimeSlice(rows, begin, end), state, anchor);
     ys.push_back(std::move(r.y));
     state = std::move(r.state);
+    if (phase + end - begin == chunk) state = rule.EndChunk(std::move(state), anchor);
     phase = 0;
     begin = end;
   }
   return {FromRows(Concat(ys, 1), seq.v.dim(0), seq.v.dim(2)), std::move(state),
-          anchored ? std::move(anchor) : State()};
+          rule.anchored() ? std::move(anchor) : State()};
 }
 
 void CheckSequence(const MemoryRule& rule, const Sequence& s, const State& state) {
@@ -53,18 +56,21 @@ void CheckSequence(const MemoryRule& rule, const Sequence& s, const State& state
   };
   std::ostringstream shapes;
   describe(shapes);
-  PALIMPSEST_CHECK(s.q.rank() == 4 && s.v.rank() == 4 && s.q.shape() == s.k.shape() &&
-                   s.q.dim(0) == s.v.dim(0) && s.q.dim(1) == s.v.dim(1) && s.q.dim(2) > 0 &&
+  const int64_t pairs = rule.pairs();
+  PALIMPSEST_CHECK(s.q.rank() == 4 && s.k.rank() == 4 && s.v.rank() == 4 &&
+                   s.k.shape() == Shape({s.q.dim(0), s.q.dim(1) * pairs, s.q.dim(2), s.q.dim(3)}) &&
+                   s.k.dim(0) == s.v.dim(0) && s.k.dim(1) == s.v.dim(1) && s.q.dim(2) > 0 &&
                    s.v.dim(2) % s.q.dim(2) == 0)
-      << "[batch, time, heads, dim] expected, value heads a multiple of key heads: "
-      << shapes.str();
+      << "[batch, time, heads, dim] expected, " << pairs
+      << " k and v a token, value heads a multiple of key heads: " << shapes.str();
   PALIMPSEST_CHECK(!state.empty()) << "no state: a fresh one is the rule's Init";
   const std::vector<GateSpec> specs = rule.gates();
   PALIMPSEST_CHECK(specs.size() == s.gates.size())
       << specs.size() << " gates expected: " << shapes.str();
   for (const GateSpec& spec : specs) {
-    Shape expected = {s.v.dim(0), s.v.dim(1), s.v.dim(2)};
-    if (spec.scope == GateScope::kChannel) expected.push_back(s.k.dim(3));
+    Shape expected = {s.v.dim(0), (spec.per_token ? s.q : s.v).dim(1), s.v.dim(2)};
+    if (spec.scope == GateScope::kKeyChannel) expected.push_back(s.k.dim(3));
+    if (spec.scope == GateScope::kValueChannel) expected.push_back(s.v.dim(3));
     const auto gate = s.gates.find(spec.name);
     PALIMPSEST_CHECK(gate != s.gates.end() && gate->second.shape() == expected &&
                      gate->second.dtype() == state[0].dtype())
@@ -96,11 +102,11 @@ ScanResult ScanOne(const MemoryRule& rule, const Sequence& seq, State state, con
         << "state " << s << " for " << batch << " memories: v " << seq.v;
   }
   State anchor = o.phase == 0 ? state : o.anchor;
-  if (seq.v.dim(1) == 0)
+  if (seq.q.dim(1) == 0)
     return {seq.v, std::move(state), rule.anchored() ? std::move(anchor) : State()};
   if (o.mode == ScanMode::kChunks)
     return rule.Chunks(seq, std::move(state), std::move(anchor), o.chunk, o.phase);
-  return OverChunks(seq, std::move(state), std::move(anchor), o.chunk, o.phase, rule.anchored(),
+  return OverChunks(rule, seq, std::move(state), std::move(anchor), o.chunk, o.phase,
                     [&](const Rows& chunk, const State& from, const State& at) {
                       return StepThrough(rule, chunk, from, at);
                     });
@@ -126,7 +132,7 @@ State StateRows(const State& state, int64_t begin, int64_t end) {
 ScanResult ScanPacked(const MemoryRule& rule, const Sequence& seq, const Tensor& cu_seqlens,
                       const State& state, const ScanOptions& options) {
   const std::vector<double> bounds = cu_seqlens.ToVector();
-  const int64_t time = seq.v.dim(1), heads = seq.v.dim(2),
+  const int64_t time = seq.q.dim(1), heads = seq.v.dim(2),
                 sequences = static_cast<int64_t>(bounds.size()) - 1;
   PALIMPSEST_CHECK(seq.v.dim(0) == 1 && sequences >= 1 && bounds.front() == 0 &&
                    bounds.back() == time && std::is_sorted(bounds.begin(), bounds.end()))
@@ -159,7 +165,7 @@ ScanResult MemoryRule::Chunk(const Rows& chunk, const State& state, const State&
 ScanResult MemoryRule::Chunks(const Sequence& seq, State state, State anchor, int64_t chunk,
                               int64_t phase) const {
   return OverChunks(
-      seq, std::move(state), std::move(anchor), chunk, phase, anchored(),
+      *this, seq, std::move(state), std::move(anchor), chunk, phase,
       [&](const Rows& rows, const State& from, const State& at) { return Chunk(rows, from, at); });
 }
 
@@ -171,7 +177,7 @@ ScanResult Scan(const MemoryRule& rule, const Sequence& seq, State state,
       << "phase " << options.phase << " of a chunk of " << options.chunk;
   PALIMPSEST_CHECK(options.phase == 0 || !rule.anchored() || options.anchor.size() == state.size())
       << "to continue inside a chunk this rule needs the anchor that was returned with the state";
-  const Sequence prepared = Prepared(seq, state[0].dtype());
+  const Sequence prepared = rule.Prepare(Prepared(seq, state[0].dtype()));
   ScanResult r = seq.cu_seqlens ? ScanPacked(rule, prepared, seq.cu_seqlens, state, options)
                                 : ScanOne(rule, prepared, std::move(state), options);
   if (r.y.dtype() != seq.v.dtype()) r.y = Cast(r.y, seq.v.dtype());

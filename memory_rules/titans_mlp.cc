@@ -28,7 +28,9 @@ class TitansMlp : public GradientMemory {
     return momentum_ ? "S_t = eta_t S_{t-1} - " + write + ",  W_t = keep_t W_{t-1} + S_t"
                      : "W_t = keep_t W_{t-1} - " + write;
   }
+  std::string source() const override { return "Titans (Behrouz et al. 2025), eq. 8-18"; }
   bool momentum() const override { return momentum_; }
+  int num_weights() const override { return depth_; }
 
   Tensors InitWeights(const MemoryDims& dims, DType dtype,
                       const RandomStream& stream) const override {
@@ -58,21 +60,20 @@ class TitansMlp : public GradientMemory {
   const bool momentum_;
 };
 
-PALIMPSEST_MEMORY_RULE(
-    "titans_mlp", TitansMlp,
-    {.name = "depth",
-     .value = 2,
-     .min = 1,
-     .max = 16,
-     .integer = true,
-     .meaning = "layers of the memory"},
-    {.name = "expansion", .value = 2, .min = 0, .max = 64, .meaning = "hidden size over the key's"},
-    {.name = "momentum",
-     .value = 1,
-     .min = 0,
-     .max = 1,
-     .integer = true,
-     .meaning = "0: no S, gradient descent alone"});
+PALIMPSEST_MEMORY_RULE("titans_mlp", TitansMlp,
+                       {.name = "depth",
+                        .value = 2,
+                        .min = 1,
+                        .max = 16,
+                        .integer = true,
+                        .meaning = "layers of the memory"},
+                       {.name = "expansion",
+                        .value = 2,
+                        .min = 0,
+                        .max = 64,
+                        .meaning = "hidden size as a multiple of the key's"},
+                       Flag("momentum", true,
+                            "0: without S, one step of gradient descent a token"));
 
 }  // namespace
 }  // namespace palimpsest

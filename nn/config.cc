@@ -74,6 +74,7 @@ absl::Status ResolveAttention(const std::string& path, int64_t width, ModelConfi
 
 bool InRange(GateKind kind, double init) {
   switch (kind) {
+    case GateKind::kKey:
     case GateKind::kLogDecay:
     case GateKind::kStrength01: return init > 0.0 && init < 1.0;
     case GateKind::kStrength02: return init > 0.0 && init < 2.0;
@@ -134,8 +135,7 @@ absl::Status ResolveMemory(const std::string& path, int64_t width, ModelConfig::
                 "none given; known: ", absl::StrJoin(MemoryRuleNames(), ", "));
   if (!check.ok()) return check.status();
 
-  auto rule =
-      MakeMemoryRule({m.rule().name(), {m.rule().params().begin(), m.rule().params().end()}});
+  const auto rule = MakeMemoryRule(RuleConfigOf(m.rule()));
   if (!rule.ok()) {
     return absl::InvalidArgumentError(absl::StrCat(path, ".rule: ", rule.status().message()));
   }
@@ -168,6 +168,12 @@ absl::Status ResolveBlock(const std::string& path, int64_t width, ModelConfig::B
 }
 
 }  // namespace
+
+RuleConfig RuleConfigOf(const ModelConfig::Rule& rule) {
+  return {rule.name(),
+          {rule.params().begin(), rule.params().end()},
+          {rule.options().begin(), rule.options().end()}};
+}
 
 absl::StatusOr<ModelConfig> ResolveModelConfig(const ModelConfig& config) {
   ModelConfig resolved = config;

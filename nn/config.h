@@ -2,6 +2,7 @@
 #define NN_CONFIG_H_
 
 #include "absl/status/statusor.h"
+#include "memory_rules/rule.h"
 #include "nn/model.pb.h"
 
 namespace palimpsest {
@@ -10,6 +11,9 @@ namespace palimpsest {
 // hidden, chunk): what a run should write down. The errors, InvalidArgument, name the field, its
 // value and what is allowed: "block[0].memory.heads: 5 does not divide width 128".
 absl::StatusOr<ModelConfig> ResolveModelConfig(const ModelConfig& config);
+
+// As the registry takes it.
+RuleConfig RuleConfigOf(const ModelConfig::Rule& rule);
 
 }  // namespace palimpsest
 

@@ -1,6 +1,7 @@
 #include "nn/gate.h"
 
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include "ops/ops.h"
@@ -20,21 +21,38 @@ double DecayRate(double keep, int64_t head, int64_t heads) {
 
 double BiasFor(GateKind kind, double value) {
   switch (kind) {
+    case GateKind::kKey:
     case GateKind::kStrength01: return Logit(value);
     case GateKind::kStrength02: return Logit(value / 2.0);
     default: return InverseSoftplus(value);
   }
 }
 
+int64_t ChannelsOf(const GateSpec& spec, const GateSizes& sizes) {
+  if (spec.kind == GateKind::kKey || spec.scope == GateScope::kHead) return 1;
+  return spec.scope == GateScope::kKeyChannel ? sizes.key : sizes.value;
+}
+
+// Key heads once for each value head they serve: [batch, time, heads, key].
+Tensor SpreadKeys(const Tensor& k, int64_t heads) {
+  const int64_t groups = k.dim(2);
+  if (groups == heads) return k;
+  const Shape one{k.dim(0), k.dim(1), groups, 1, k.dim(3)};
+  const Shape all{k.dim(0), k.dim(1), groups, heads / groups, k.dim(3)};
+  return Reshape(BroadcastTo(Reshape(k, one), all), {k.dim(0), k.dim(1), heads, k.dim(3)});
+}
+
 }  // namespace
 
 GateLayer MakeGate(const ParamInit& init, const GateSpec& spec, const ModelConfig::Gate& config,
-                   int64_t width, int64_t heads, int64_t key_dim) {
-  GateLayer gate{spec, heads, key_dim, {}, {}, {}};
+                   int64_t width, const GateSizes& sizes) {
+  const int64_t heads = sizes.heads, channels = ChannelsOf(spec, sizes),
+                pairs = spec.per_token ? 1 : sizes.pairs;
+  GateLayer gate{spec, heads, channels, pairs, {}, {}, {}};
   if (config.has_init()) gate.spec.init = config.init();
-  const int64_t channels = spec.scope == GateScope::kChannel ? key_dim : 1;
   const DType dtype = StateDType(init.dtype);
-  if (config.data_dependent()) gate.proj = MakeLinear(init, width, heads * channels, init.stddev);
+  const bool constant = config.has_data_dependent() ? !config.data_dependent() : spec.constant;
+  if (!constant) gate.proj = MakeLinear(init, width, pairs * heads * channels, init.stddev);
 
   std::vector<double> bias, a_log;
   const RandomStream draws = init.At("a_log").Stream();
@@ -47,16 +65,19 @@ GateLayer MakeGate(const ParamInit& init, const GateSpec& spec, const ModelConfi
     }
     bias.insert(bias.end(), static_cast<size_t>(channels), BiasFor(spec.kind, value));
   }
-  gate.bias = Tensor::FromVector({heads * channels}, bias, dtype);
+  const Tensor one_pair = Tensor::FromVector({heads * channels}, bias, dtype);
+  gate.bias = Concat(Tensors(static_cast<size_t>(pairs), one_pair), 0);
   if (!a_log.empty()) gate.a_log = Tensor::FromVector({heads}, a_log, dtype);
   return gate;
 }
 
-Tensor GateLayer::operator()(const Tensor& x) const {
-  const Shape flat{x.dim(0), x.dim(1), bias.dim(0)};
-  Tensor z = proj.weight ? Add(Cast(proj(x), bias.dtype()), bias) : BroadcastTo(bias, flat);
-  const bool per_channel = spec.scope == GateScope::kChannel;
-  if (per_channel) z = Reshape(z, {x.dim(0), x.dim(1), heads, key_dim});
+Tensor GateLayer::operator()(const Tensor& x, const Tensor& k) const {
+  Tensor z = proj.weight ? Add(Cast(proj(x), bias.dtype()), bias)
+                         : BroadcastTo(bias, {x.dim(0), x.dim(1), bias.dim(0)});
+  Shape shape{x.dim(0), x.dim(1) * pairs, heads};
+  const bool per_channel = spec.scope != GateScope::kHead;
+  if (per_channel) shape.push_back(channels);
+  z = Reshape(z, std::move(shape));
   switch (spec.kind) {
     case GateKind::kLogDecay: {
       const Tensor rate = Neg(Exp(a_log));
@@ -65,6 +86,7 @@ Tensor GateLayer::operator()(const Tensor& x) const {
     case GateKind::kStrength01: return Sigmoid(z);
     case GateKind::kStrength02: return Mul(Sigmoid(z), 2.0);
     case GateKind::kPositive: return Softplus(z);
+    case GateKind::kKey: return Mul(Sigmoid(z), Cast(SpreadKeys(k, heads), z.dtype()));
   }
   PALIMPSEST_CHECK(false) << "unknown kind of gate " << spec.name;
   return {};

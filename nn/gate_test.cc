@@ -8,12 +8,12 @@
 namespace palimpsest {
 namespace {
 
-constexpr int64_t kWidth = 6, kHeads = 3, kKeyDim = 2;
+constexpr int64_t kWidth = 6, kHeads = 3, kKeyDim = 2, kValueDim = 4;
 
 GateLayer Make(const GateSpec& spec, const ModelConfig::Gate& config = {},
-               DType dtype = DType::kF64) {
-  return MakeGate({RandomStream(1, "init"), dtype, 0.5, 0.1, "gate"}, spec, config, kWidth, kHeads,
-                  kKeyDim);
+               DType dtype = DType::kF64, int64_t pairs = 1) {
+  return MakeGate({RandomStream(1, "init"), dtype, 0.5, 0.1, "gate"}, spec, config, kWidth,
+                  {kHeads, kKeyDim, kValueDim, pairs});
 }
 
 Tensor Zeros(DType dtype = DType::kF64) { return Tensor::Full({2, 5, kWidth}, 0.0, dtype); }
@@ -22,16 +22,16 @@ Tensor Random() { return RandomNormal({2, 5, kWidth}, RandomStream(2, "x"), DTyp
 TEST(Gate, StartsAtInit) {
   const std::vector<GateSpec> specs = {{"a", GateKind::kStrength01, GateScope::kHead, 0.3},
                                        {"b", GateKind::kStrength02, GateScope::kHead, 1.3},
-                                       {"c", GateKind::kPositive, GateScope::kChannel, 0.01},
+                                       {"c", GateKind::kPositive, GateScope::kKeyChannel, 0.01},
                                        {"d", GateKind::kPositive, GateScope::kHead, 7.0}};
   for (const GateSpec& spec : specs) {
-    const Tensor g = Make(spec)(Zeros());
+    const Tensor g = Make(spec)(Zeros(), {});
     for (double value : g.ToVector()) EXPECT_NEAR(value, spec.init, 1e-12) << spec.name;
   }
 }
 
 TEST(Gate, LogDecaysSpreadAroundInit) {
-  const Tensor g = Make({"keep", GateKind::kLogDecay, GateScope::kHead, 0.9})(Zeros());
+  const Tensor g = Make({"keep", GateKind::kLogDecay, GateScope::kHead, 0.9})(Zeros(), {});
   const std::vector<double> log_keep = g.ToVector();
   EXPECT_NEAR(log_keep[0], std::log(0.9) / 4.0, 1e-12);
   EXPECT_NEAR(log_keep[1], std::log(0.9), 1e-12);
@@ -40,7 +40,7 @@ TEST(Gate, LogDecaysSpreadAroundInit) {
 
 TEST(Gate, StaysInItsRange) {
   const auto range = [](GateKind kind) {
-    const Tensor g = Make({"g", kind})(Random());
+    const Tensor g = Make({"g", kind})(Random(), {});
     return std::pair(-Max(Neg(g)).Item(), Max(g).Item());
   };
   EXPECT_LE(range(GateKind::kLogDecay).second, 0.0);
@@ -51,12 +51,25 @@ TEST(Gate, StaysInItsRange) {
   EXPECT_GT(range(GateKind::kPositive).first, 0.0);
 }
 
-TEST(Gate, PerChannelHasAKeyAxis) {
+TEST(Gate, HasOneNumberPerHeadOrChannelAndPair) {
   for (GateKind kind : {GateKind::kLogDecay, GateKind::kStrength01}) {
-    EXPECT_EQ(Make({"g", kind, GateScope::kChannel})(Random()).shape(),
-              (Shape{2, 5, kHeads, kKeyDim}));
-    EXPECT_EQ(Make({"g", kind, GateScope::kHead})(Random()).shape(), (Shape{2, 5, kHeads}));
+    const auto shape = [&](GateScope scope, int64_t pairs, bool per_token = false) {
+      return Make({"g", kind, scope, 0.5, per_token}, {}, DType::kF64, pairs)(Random(), {}).shape();
+    };
+    EXPECT_EQ(shape(GateScope::kHead, 1), (Shape{2, 5, kHeads}));
+    EXPECT_EQ(shape(GateScope::kKeyChannel, 1), (Shape{2, 5, kHeads, kKeyDim}));
+    EXPECT_EQ(shape(GateScope::kValueChannel, 1), (Shape{2, 5, kHeads, kValueDim}));
+    EXPECT_EQ(shape(GateScope::kHead, 3), (Shape{2, 15, kHeads}));
+    EXPECT_EQ(shape(GateScope::kHead, 3, /*per_token=*/true), (Shape{2, 5, kHeads}));
   }
+}
+
+TEST(Gate, AKeyIsAShareOfTheKeyThatEachHeadIsGiven) {
+  const Tensor k = RandomNormal({2, 5, 1, kKeyDim}, RandomStream(3, "k"), DType::kF64);
+  const Tensor p = Make({"p", GateKind::kKey, GateScope::kKeyChannel, 0.8})(Zeros(), k);
+  ASSERT_EQ(p.shape(), (Shape{2, 5, kHeads, kKeyDim}));
+  const Tensor wrong = Sub(p, Mul(k, 0.8));
+  EXPECT_LT(Max(Abs(wrong)).Item(), 1e-12);
 }
 
 TEST(Gate, ConfigOverridesTheSpec) {
@@ -64,7 +77,7 @@ TEST(Gate, ConfigOverridesTheSpec) {
   config.set_init(0.75);
   config.set_data_dependent(false);
   GateLayer gate = Make({"g", GateKind::kStrength01}, config);
-  for (double value : gate(Random()).ToVector()) EXPECT_NEAR(value, 0.75, 1e-12);
+  for (double value : gate(Random(), {}).ToVector()) EXPECT_NEAR(value, 0.75, 1e-12);
   int params = 0;
   gate.ForEachParam("g", [&](const std::string&, Tensor&) { ++params; });
   EXPECT_EQ(params, 1);
@@ -74,7 +87,7 @@ TEST(Gate, OfABf16LayerIsF32) {
   const GateLayer gate =
       Make({"g", GateKind::kLogDecay, GateScope::kHead, 0.999}, {}, DType::kBf16);
   EXPECT_EQ(gate.proj.weight.dtype(), DType::kBf16);
-  const Tensor g = gate(Zeros(DType::kBf16));
+  const Tensor g = gate(Zeros(DType::kBf16), {});
   EXPECT_EQ(g.dtype(), DType::kF32);
   EXPECT_NEAR(g.ToVector()[1], std::log(0.999), 1e-7);
 }

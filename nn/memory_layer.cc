@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/op_scope.h"
+#include "nn/config.h"
 #include "nn/gate.h"
 #include "nn/initial_state.h"
 #include "ops/ops.h"
@@ -24,24 +25,23 @@ class MemoryLayer : public Mixer {
  public:
   MemoryLayer(const ParamInit& init, const ModelConfig& model, const ModelConfig::Memory& config)
       : config_(config), norm_eps_(model.norm_eps()) {
-    auto rule = MakeMemoryRule(
-        {config.rule().name(), {config.rule().params().begin(), config.rule().params().end()}});
+    auto rule = MakeMemoryRule(RuleConfigOf(config.rule()));
     PALIMPSEST_CHECK(rule.ok()) << rule.status().ToString();
     rule_ = *std::move(rule);
 
     const int64_t width = model.width(), key_size = config.heads() * config.key_dim();
     const auto value_dim =
         static_cast<int64_t>(config.expand_v() * static_cast<double>(config.key_dim()));
-    const int64_t value_size = config.value_heads() * value_dim;
+    const int64_t value_size = config.value_heads() * value_dim, pairs = rule_->pairs();
     q_ = MakeLinear(init.At("q"), width, key_size, init.stddev);
-    k_ = MakeLinear(init.At("k"), width, key_size, init.stddev);
-    v_ = MakeLinear(init.At("v"), width, value_size, init.stddev);
+    k_ = MakeLinear(init.At("k"), width, pairs * key_size, init.stddev);
+    v_ = MakeLinear(init.At("v"), width, pairs * value_size, init.stddev);
     q_conv_ = MakeShortConv(init.At("q_conv"), key_size, config.conv());
-    k_conv_ = MakeShortConv(init.At("k_conv"), key_size, config.conv());
-    v_conv_ = MakeShortConv(init.At("v_conv"), value_size, config.conv());
+    k_conv_ = MakeShortConv(init.At("k_conv"), pairs * key_size, config.conv());
+    v_conv_ = MakeShortConv(init.At("v_conv"), pairs * value_size, config.conv());
     for (const GateSpec& spec : rule_->gates()) {
       gates_.push_back(MakeGate(init.At("gates").At(spec.name), spec, OverrideOf(config, spec.name),
-                                width, config.value_heads(), config.key_dim()));
+                                width, {config.value_heads(), config.key_dim(), value_dim, pairs}));
     }
     initial_ = MakeInitialState(init.At("initial"), *rule_,
                                 {config.value_heads(), config.key_dim(), value_dim}, config);
@@ -86,11 +86,12 @@ class MemoryLayer : public Mixer {
     const OpScope scope("memory");
     NamedTensors state;
     Sequence seq;
-    seq.q = Unit(Heads(q_, q_conv_, "q_conv", config_.heads(), x, before, state));
+    const int64_t pairs = rule_->pairs();
+    seq.q = Unit(Heads(q_, q_conv_, "q_conv", config_.heads(), 1, x, before, state));
     if (config_.q_scale() != 1.0) seq.q = Mul(seq.q, config_.q_scale());
-    seq.k = Unit(Heads(k_, k_conv_, "k_conv", config_.heads(), x, before, state));
-    seq.v = Heads(v_, v_conv_, "v_conv", config_.value_heads(), x, before, state);
-    for (const GateLayer& gate : gates_) seq.gates[gate.spec.name] = gate(x);
+    seq.k = Unit(Heads(k_, k_conv_, "k_conv", config_.heads(), pairs, x, before, state));
+    seq.v = Heads(v_, v_conv_, "v_conv", config_.value_heads(), pairs, x, before, state);
+    for (const GateLayer& gate : gates_) seq.gates[gate.spec.name] = gate(x, seq.k);
 
     ScanOptions options{.chunk = config_.chunk()};
     if (rule_->anchored()) {
@@ -116,12 +117,13 @@ class MemoryLayer : public Mixer {
     return y;
   }
 
-  // silu(conv(linear(x))), by heads.
+  // silu(conv(linear(x))), by pairs and heads.
   static Tensor Heads(const Linear& linear, const ShortConv& conv, const char* tail, int64_t heads,
-                      const Tensor& x, const NamedTensors& before, NamedTensors& state) {
+                      int64_t pairs, const Tensor& x, const NamedTensors& before,
+                      NamedTensors& state) {
     Tensor h = linear(x);
     h = conv.weight ? conv.Forward(h, state[tail] = Carried(before, tail)) : h;
-    return Reshape(h, {x.dim(0), x.dim(1), heads, h.dim(2) / heads});
+    return Reshape(h, {x.dim(0), x.dim(1) * pairs, heads, h.dim(2) / (pairs * heads)});
   }
 
   static void Store(const char* what, const State& tensors, NamedTensors& state) {

@@ -40,8 +40,8 @@ TEST_P(RuleConformance, ChunksAreTheSteps) {
 }
 
 TEST_P(RuleConformance, AnySizes) {
-  for (int64_t key : {1, 16, 60, 64, 100}) {
-    for (int64_t value : {1, 16, 60, 64, 100}) {
+  for (int64_t key : {1, 16, 60, 64, 100, 128}) {
+    for (int64_t value : {1, 16, 60, 64, 100, 128}) {
       const Problem p = Make({.batch = 1, .time = 19, .heads = 1, .key = key, .value = value});
       EXPECT_LT(LargestDistance(RunForm(p, Form::kChunks, 16), RunForm(p, Form::kSteps, 16)),
                 kExact)
@@ -56,7 +56,8 @@ TEST_P(RuleConformance, NoTokens) {
     const Problem p = Make(size);
     for (Form form : {Form::kSteps, Form::kChunks}) {
       const Tensors out = RunForm(p, form, 16);
-      EXPECT_EQ(out[0].shape(), p.seq.v.shape());
+      const Shape& v = p.seq.v.shape();
+      EXPECT_EQ(out[0].shape(), Shape({v[0], p.seq.q.dim(1), v[2], v[3]}));
       EXPECT_EQ(LargestDistance(Tensors(out.begin() + 1, out.end()), p.state), 0.0);
     }
   }
@@ -106,20 +107,14 @@ TEST_P(RuleConformance, GradientsOfChunksAreThoseOfSteps) {
 // The state, and for rules with an anchor that too, carried over any split: the result of one pass.
 TEST_P(RuleConformance, AnySplit) {
   const Problem p = Make({.time = 37});
-  const auto part = [&](int64_t begin, int64_t end) {
-    const auto slice = [&](const Tensor& x) { return Slice(x, 1, begin, end); };
-    Sequence s{slice(p.seq.q), slice(p.seq.k), slice(p.seq.v), {}};
-    for (const auto& [name, gate] : p.seq.gates) s.gates[name] = slice(gate);
-    return s;
-  };
   for (ScanMode mode : {ScanMode::kSteps, ScanMode::kChunks}) {
     const ScanOptions options{.mode = mode, .chunk = 16};
     const Tensors whole = Flat(Scan(*p.rule, p.seq, p.state, options));
     for (int64_t split : {0, 1, 5, 15, 16, 17, 32, 36, 37}) {
-      const ScanResult first = Scan(*p.rule, part(0, split), p.state, options);
+      const ScanResult first = Scan(*p.rule, p.Tokens(0, split), p.state, options);
       ScanOptions later = options;
       later.phase = split % 16, later.anchor = first.anchor;
-      ScanResult second = Scan(*p.rule, part(split, 37), first.state, later);
+      ScanResult second = Scan(*p.rule, p.Tokens(split, 37), first.state, later);
       second.y = Concat({first.y, second.y}, 1);
       EXPECT_LT(LargestDistance(Flat(second), whole), kExact) << "split at " << split;
     }
@@ -131,10 +126,8 @@ TEST_P(RuleConformance, TokenByToken) {
   ScanResult r{{}, p.state, p.state};
   Tensors ys;
   for (int64_t t = 0; t < 21; ++t) {
-    const auto at = [&](const Tensor& x) { return Slice(x, 1, t, t + 1); };
-    Sequence token{at(p.seq.q), at(p.seq.k), at(p.seq.v), {}};
-    for (const auto& [name, gate] : p.seq.gates) token.gates[name] = at(gate);
-    r = Scan(*p.rule, token, r.state, {.chunk = 8, .phase = t % 8, .anchor = r.anchor});
+    r = Scan(*p.rule, p.Tokens(t, t + 1), r.state,
+             {.chunk = 8, .phase = t % 8, .anchor = r.anchor});
     ys.push_back(r.y);
   }
   r.y = Concat(ys, 1);
@@ -150,15 +143,14 @@ TEST_P(RuleConformance, PackedIsSeparate) {
     const ScanOptions options{.mode = mode, .chunk = 16};
     const ScanResult all = Scan(*packed.rule, packed.seq, packed.state, options);
     for (int64_t i = 0, begin = 0; i < 7; begin += lengths[i++]) {
-      const auto part = [&](const Tensor& x) { return Slice(x, 1, begin, begin + lengths[i]); };
-      Sequence one{part(packed.seq.q), part(packed.seq.k), part(packed.seq.v), {}};
-      for (const auto& [name, gate] : packed.seq.gates) one.gates[name] = part(gate);
+      const Sequence one = packed.Tokens(begin, begin + lengths[i]);
       const auto rows = [&](State state) {
         for (Tensor& s : state) s = Slice(s, 0, 2 * i, 2 * i + 2);
         return state;
       };
       const ScanResult separate = Scan(*packed.rule, one, rows(packed.state), options);
-      EXPECT_TRUE(SameBits(part(all.y), separate.y)) << "sequence " << i;
+      EXPECT_TRUE(SameBits(Slice(all.y, 1, begin, begin + lengths[i]), separate.y))
+          << "sequence " << i;
       EXPECT_EQ(LargestDistance(rows(all.state), separate.state), 0.0) << "sequence " << i;
     }
   }
@@ -201,9 +193,11 @@ TEST_P(RuleConformance, Causal) {
       for (int64_t j : {1, 8, 16, 23, 39}) {
         Tensors inputs = p.Inputs();
         for (size_t i = 0; i < 3 + p.seq.gates.size(); ++i) {
-          inputs[i] = Concat({Slice(inputs[i], 1, 0, j), Slice(other.Inputs()[i], 1, j, j + 1),
-                              Slice(inputs[i], 1, j + 1, 40)},
-                             1);
+          const int64_t each = inputs[i].dim(1) / 40, end = (j + 1) * each;
+          inputs[i] =
+              Concat({Slice(inputs[i], 1, 0, j * each), Slice(other.Inputs()[i], 1, j * each, end),
+                      Slice(inputs[i], 1, end, 40 * each)},
+                     1);
         }
         const Tensor changed = RunForm(p.With(inputs), form, chunk)[0];
         EXPECT_TRUE(SameBits(Slice(changed, 1, 0, j), Slice(y, 1, 0, j)))
@@ -216,8 +210,8 @@ TEST_P(RuleConformance, Causal) {
 
 std::vector<double> Extremes(GateKind kind) {
   if (kind == GateKind::kLogDecay) return {0.0, -20.0, -1e4};
-  return kind == GateKind::kPositive ? std::vector<double>{0.0, 1.0}
-                                     : std::vector<double>{0.0, 1.0, 2.0};
+  const bool strength = kind == GateKind::kStrength01 || kind == GateKind::kStrength02;
+  return strength ? std::vector<double>{0.0, 1.0, 2.0} : std::vector<double>{0.0, 1.0};
 }
 
 TEST_P(RuleConformance, ExtremeGatesStayFinite) {

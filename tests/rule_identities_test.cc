@@ -1,4 +1,8 @@
 // What rules are in their limits, against each other and against the equations.
+#include <algorithm>
+#include <cmath>
+#include <tuple>
+
 #include "gtest/gtest.h"
 #include "ops/elementwise.h"
 #include "ops/layout.h"
@@ -100,6 +104,144 @@ TEST(RuleIdentities, MomentumThatForgetsAtOnceIsNone) {
   for (int i = 0; i < 2; ++i) p.state.push_back(Mul(p.state[i], 0.0));
   const Tensors with = RunForm(p, Form::kChunks, 8), without = RunForm(plain, Form::kChunks, 8);
   EXPECT_LT(LargestDistance(Tensors(with.begin(), with.begin() + 3), without), 1e-14);
+}
+
+// A gate with the same value, or values, in every channel.
+Tensor PerChannel(const Tensor& gate, int64_t channels) {
+  return BroadcastTo(Reshape(gate, {1, kSize.time, 1, 1}), {1, kSize.time, 1, channels});
+}
+
+TEST(RuleIdentities, ChannelsThatKeepAlikeAreOneNumber) {
+  Problem p = MakeProblem({"gated_delta", {}}, kSize);
+  const Tensors gated = RunForm(p, Form::kChunks, 16);
+  p.seq.gates["log_keep"] = PerChannel(p.seq.gates.at("log_keep"), kSize.key);
+  p.rule = RuleOf({"kda", {}});
+  EXPECT_LT(LargestDistance(RunForm(p, Form::kChunks, 16), gated), 1e-14);
+  p.seq.gates["b"] = PerChannel(p.seq.gates.at("beta"), kSize.key);
+  p.seq.gates["w"] = PerChannel(p.seq.gates.at("beta"), kSize.value);
+  p.seq.gates.erase("beta");
+  p.rule = RuleOf({"gdn2", {}});
+  EXPECT_LT(LargestDistance(RunForm(p, Form::kChunks, 16), gated), 1e-14);
+
+  Problem hebbian = MakeProblem({"hebbian", {}}, kSize);
+  const Tensors plain = RunForm(hebbian, Form::kChunks, 16);
+  hebbian.seq.gates["log_keep"] = PerChannel(hebbian.seq.gates.at("log_keep"), kSize.key);
+  hebbian.rule = RuleOf({"hebbian", {{"per_channel", 1}}});
+  EXPECT_LT(LargestDistance(RunForm(hebbian, Form::kChunks, 16), plain), 1e-14);
+}
+
+TEST(RuleIdentities, OneProductIsTheGatedDeltaRule) {
+  Problem p = MakeProblem({"gated_delta", {}}, kSize);
+  const Tensors gated = RunForm(p, Form::kChunks, 16);
+  p.rule = RuleOf({"delta_product", {{"n", 1}}});
+  EXPECT_LT(LargestDistance(RunForm(p, Form::kChunks, 16), gated), 1e-14);
+}
+
+// Several pairs a token are tokens of their own, of which only the last is read.
+TEST(RuleIdentities, ProductsAreTokensThatAreNotRead) {
+  constexpr int64_t kPairs = 3;
+  const Problem product = MakeProblem({"delta_product", {{"n", kPairs}}}, kSize);
+  const int64_t pairs = kPairs * kSize.time;
+  Problem p = product;
+  p.rule = RuleOf({"gated_delta", {}});
+  const Shape queries = {1, kSize.time, kPairs, kSize.key};
+  p.seq.q = Reshape(BroadcastTo(Reshape(product.seq.q, {1, kSize.time, 1, kSize.key}), queries),
+                    {1, pairs, 1, kSize.key});
+  const Tensor& log_keep = product.seq.gates.at("log_keep");
+  p.seq.gates["log_keep"] =
+      Reshape(Pad(Reshape(log_keep, {1, kSize.time, 1}), 2, 0, kPairs - 1), {1, pairs, 1});
+  Tensors tokens = RunForm(p, Form::kChunks, 16);
+  tokens[0] = Reshape(
+      Slice(Reshape(tokens[0], {1, kSize.time, kPairs, kSize.value}), 2, kPairs - 1, kPairs),
+      {1, kSize.time, 1, kSize.value});
+  EXPECT_LT(LargestDistance(RunForm(product, Form::kChunks, 16), tokens), 1e-14);
+}
+
+// Oja learns the key from the value.
+TEST(RuleIdentities, OjaIsTheDeltaRuleOfTheTranspose) {
+  const Problem oja = MakeProblem({"oja", {}}, kSize);
+  Problem p = oja;
+  p.rule = RuleOf({"comba", {}});
+  p.seq.k = oja.seq.v, p.seq.v = oja.seq.k;
+  p.seq.q = Mul(oja.seq.v, 0.0);
+  p.seq.gates = {{"log_keep", oja.seq.gates.at("log_keep")},
+                 {"beta", oja.seq.gates.at("eta")},
+                 {"p", oja.seq.v}};
+  EXPECT_LT(Distance(RunForm(oja, Form::kChunks, 16)[1], RunForm(p, Form::kChunks, 16)[1]), 1e-14);
+}
+
+TEST(RuleIdentities, AnchorsOfOneTokenAreExact) {
+  for (const char* rule : {"dgd", "titans_linear"}) {
+    const Problem p = MakeProblem({rule, {{"exact", 1}}}, kSize);
+    Problem anchored = p;
+    anchored.rule = RuleOf({rule, {}});
+    EXPECT_LT(LargestDistance(RunForm(anchored, Form::kChunks, 1), RunForm(p, Form::kChunks, 16)),
+              1e-13)
+        << rule;
+  }
+}
+
+TEST(RuleIdentities, ExactTitansWithoutMomentumThatKeepsAllIsDelta) {
+  const Problem p = MakeProblem({"delta", {}}, kSize);
+  Problem titans = p;
+  titans.seq.gates = {{"theta", p.seq.gates.at("beta")},
+                      {"log_keep", Tensor::Full({1, kSize.time, 1}, 0.0, DType::kF64)}};
+  titans.rule = RuleOf({"titans_linear", {{"exact", 1}, {"momentum", 0}}});
+  EXPECT_LT(LargestDistance(RunForm(titans, Form::kChunks, 16), RunForm(p, Form::kChunks, 16)),
+            1e-13);
+}
+
+const std::map<std::string, double> kPlainMomentum = {{"coupled", 0}, {"corrected", 0}};
+
+// M <- keep M - beta eta (M p - v) k^T with p = keep k.
+TEST(RuleIdentities, MomentumDeltaThatForgetsItsMomentumIsComba) {
+  Problem p = MakeProblem({"momentum_delta", kPlainMomentum}, kSize).WithGate("log_mu", -1e4);
+  const Tensors mdn = RunForm(p, Form::kChunks, 16);
+  const Tensor keep = Exp(p.seq.gates.at("log_keep"));
+  p.seq.gates = {{"log_keep", p.seq.gates.at("log_keep")},
+                 {"beta", Mul(p.seq.gates.at("beta"), p.seq.gates.at("eta"))},
+                 {"p", Mul(Reshape(keep, {1, kSize.time, 1, 1}), p.seq.k)}};
+  p.rule = RuleOf({"comba", {}});
+  p.state.resize(1);
+  const Tensors comba = RunForm(p, Form::kChunks, 16);
+  EXPECT_LT(LargestDistance({mdn[0], mdn[1]}, comba), 1e-13);
+}
+
+// The spectral radius of [[keep (1 - beta eta), beta mu], [-keep eta, mu]] by repeated squaring.
+double SpectralRadius(double keep, double mu, double beta, double eta) {
+  double a = keep * (1 - beta * eta), b = beta * mu, c = -keep * eta, d = mu, log_scale = 0.0;
+  for (int i = 0; i < 12; ++i) {
+    const double n = std::max({std::abs(a), std::abs(b), std::abs(c), std::abs(d)});
+    log_scale = 2 * (log_scale + std::log(n));
+    a /= n, b /= n, c /= n, d /= n;
+    std::tie(a, b, c, d) = std::tuple(a * a + b * c, a * b + b * d, c * a + d * c, c * b + d * d);
+  }
+  const double n = std::max({std::abs(a), std::abs(b), std::abs(c), std::abs(d)});
+  return std::exp((log_scale + std::log(n)) / 4096);
+}
+
+// Along a key that repeats, memory and momentum stay bounded for all gates in their ranges.
+TEST(RuleIdentities, MomentumDeltaIsStableInsideItsGates) {
+  for (double keep : {0.05, 0.5, 0.9, 0.999}) {
+    for (double mu : {0.05, 0.5, 0.9, 0.999}) {
+      for (double beta : {0.05, 0.5, 0.999}) {
+        for (double eta : {0.1, 1.0, 1.999}) {
+          EXPECT_LT(SpectralRadius(keep, mu, beta, eta), 1.0)
+              << keep << " " << mu << " " << beta << " " << eta;
+          Problem p = MakeProblem({"momentum_delta", kPlainMomentum},
+                                  {.batch = 1, .time = 400, .heads = 1, .key = 1, .value = 1});
+          p = p.WithGate("log_keep", std::log(keep)).WithGate("log_mu", std::log(mu));
+          p = p.WithGate("beta", beta).WithGate("eta", eta);
+          p.seq.k = Tensor::Full(p.seq.k.shape(), 1.0, DType::kF64);
+          p.seq.v = Tensor::Full(p.seq.v.shape(), 0.0, DType::kF64);
+          p.state = State(2, Tensor::Full({1, 1, 1}, 1.0, DType::kF64));
+          const Tensors out = RunForm(p, Form::kChunks, 64);
+          const double bound = 1e3 * std::pow(SpectralRadius(keep, mu, beta, eta), 400);
+          EXPECT_LT(std::abs(out[1].Item()) + std::abs(out[2].Item()), bound + 1e-90);
+        }
+      }
+    }
+  }
 }
 
 TEST(RuleIdentities, InitIsTheSameForAllOfABatch) {

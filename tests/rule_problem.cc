@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "core/tape.h"
 #include "ops/elementwise.h"
+#include "ops/layout.h"
 #include "tests/gradcheck.h"
 
 namespace palimpsest {
@@ -12,12 +14,14 @@ namespace {
 
 // Values a gate may have, away from the ends.
 Tensor RandomGate(const GateSpec& spec, const Shape& shape, const RandomStream& stream) {
+  if (spec.kind == GateKind::kKey)
+    return RandomNormal(shape, stream, DType::kF64, 1.0 / std::sqrt(shape.back()));
   const Tensor uniform = RandomUniform(shape, stream, DType::kF64);
   switch (spec.kind) {
     case GateKind::kLogDecay: return Mul(uniform, -0.6);
     case GateKind::kStrength01: return Add(Mul(uniform, 0.8), 0.1);
     case GateKind::kStrength02: return Add(Mul(uniform, 1.6), 0.2);
-    case GateKind::kPositive: break;
+    default: break;
   }
   return Add(Mul(uniform, 0.3), 0.05);
 }
@@ -40,11 +44,13 @@ Problem MakeProblem(const RuleConfig& config, const ProblemSize& n, uint64_t see
   };
   const double unit = 1.0 / std::sqrt(static_cast<double>(n.key));
   p.seq.q = normal({n.batch, n.time, key_heads, n.key}, unit);
-  p.seq.k = normal({n.batch, n.time, key_heads, n.key}, unit);
-  p.seq.v = normal({n.batch, n.time, n.heads, n.value}, 1.0);
+  const int64_t pairs = n.time * p.rule->pairs();
+  p.seq.k = normal({n.batch, pairs, key_heads, n.key}, unit);
+  p.seq.v = normal({n.batch, pairs, n.heads, n.value}, 1.0);
   for (const GateSpec& spec : p.rule->gates()) {
-    Shape shape = {n.batch, n.time, n.heads};
-    if (spec.scope == GateScope::kChannel) shape.push_back(n.key);
+    Shape shape = {n.batch, spec.per_token ? n.time : pairs, n.heads};
+    if (spec.scope == GateScope::kKeyChannel) shape.push_back(n.key);
+    if (spec.scope == GateScope::kValueChannel) shape.push_back(n.value);
     p.seq.gates[spec.name] = RandomGate(spec, shape, stream.Fork(next++));
   }
   p.state = p.rule->Init({n.batch * n.heads, n.key, n.value}, DType::kF64, stream.Fork(next++));
@@ -62,7 +68,7 @@ Tensors Problem::Inputs() const {
 std::vector<std::string> Problem::InputNames() const {
   std::vector<std::string> names = {"q", "k", "v"};
   for (const auto& [name, gate] : seq.gates) names.push_back("gate " + name);
-  for (size_t i = 0; i < state.size(); ++i) names.push_back("state " + std::to_string(i));
+  for (const std::string& name : rule->state_names()) names.push_back("state " + name);
   return names;
 }
 
@@ -72,6 +78,16 @@ Problem Problem::With(const Tensors& inputs) const {
   for (const auto& [name, gate] : seq.gates) p.seq.gates[name] = inputs[i++];
   p.state.assign(inputs.begin() + static_cast<int64_t>(i), inputs.end());
   return p;
+}
+
+Sequence Problem::Tokens(int64_t begin, int64_t end) const {
+  const auto part = [&](const Tensor& x) {
+    const int64_t each = x.dim(1) / seq.q.dim(1);
+    return Slice(x, 1, begin * each, end * each);
+  };
+  Sequence tokens{part(seq.q), part(seq.k), part(seq.v), {}};
+  for (const auto& [name, gate] : seq.gates) tokens.gates[name] = part(gate);
+  return tokens;
 }
 
 Problem Problem::WithGate(const std::string& name, double value) const {
@@ -94,8 +110,8 @@ Tensors Flat(const ScanResult& result) {
 }
 
 Tensors RunForm(const Problem& p, Form form, int64_t chunk) {
-  if (form == Form::kComposed)
-    return Flat(p.rule->MemoryRule::Chunks(p.seq, p.state, p.state, chunk, 0));
+  std::optional<ComposedScope> composed;
+  if (form == Form::kComposed) composed.emplace();
   const ScanMode mode = form == Form::kSteps ? ScanMode::kSteps : ScanMode::kChunks;
   return Flat(Scan(*p.rule, p.seq, p.state, {.mode = mode, .chunk = chunk}));
 }
@@ -117,9 +133,19 @@ bool AllFinite(const Tensors& xs) {
 std::vector<RuleConfig> SuiteRows() {
   std::vector<RuleConfig> rows;
   for (const std::string& name : MemoryRuleNames()) rows.push_back({name, {}});
-  rows.push_back({"titans_mlp", {{"depth", 1}}});
-  rows.push_back({"titans_mlp", {{"depth", 3}, {"expansion", 1.5}}});
-  rows.push_back({"titans_mlp", {{"momentum", 0}}});
+  const std::vector<RuleConfig> more = {
+      {"delta_product", {{"n", 3}}},
+      {"dgd", {{"dot", 1}}},
+      {"dgd", {{"exact", 1}}},
+      {"hebbian", {{"per_channel", 1}}},
+      {"momentum_delta", {{"coupled", 0}, {"corrected", 0}, {"p_times_keep", 0}}},
+      {"titans_linear", {{"exact", 1}}},
+      {"titans_linear", {{"momentum", 0}}},
+      {"titans_mlp", {{"depth", 1}}},
+      {"titans_mlp", {{"depth", 3}, {"expansion", 1.5}}},
+      {"titans_mlp", {{"momentum", 0}}},
+  };
+  rows.insert(rows.end(), more.begin(), more.end());
   return rows;
 }
 
@@ -127,6 +153,7 @@ std::string RowName(const RuleConfig& config) {
   std::string name = config.name;
   for (const auto& [param, value] : config.params)
     name += "_" + param + std::to_string(static_cast<int>(value));
+  for (const auto& [option, value] : config.options) name += "_" + option + "_" + value;
   return name;
 }
 

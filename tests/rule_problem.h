@@ -27,6 +27,8 @@ struct Problem {
   Tensors Inputs() const;
   std::vector<std::string> InputNames() const;
   Problem With(const Tensors& inputs) const;
+  // Tokens [begin, end) alone.
+  Sequence Tokens(int64_t begin, int64_t end) const;
   // Every gate of this name at one value.
   Problem WithGate(const std::string& name, double value) const;
   Problem CastTo(DType dtype) const;

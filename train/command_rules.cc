@@ -13,6 +13,16 @@ const char* Meaning(GateKind kind) {
     case GateKind::kStrength01: return "in (0, 1)";
     case GateKind::kStrength02: return "in (0, 2)";
     case GateKind::kPositive: return "positive";
+    case GateKind::kKey: return "another key";
+  }
+  return "";
+}
+
+const char* Scope(GateScope scope) {
+  switch (scope) {
+    case GateScope::kHead: return "head";
+    case GateScope::kKeyChannel: return "key channel";
+    case GateScope::kValueChannel: return "value channel";
   }
   return "";
 }
@@ -47,8 +57,7 @@ class Rules : public Command {
     std::printf("%s\n  %s\n", name.c_str(), equations.c_str());
     for (const GateSpec& gate : (*rule)->gates())
       std::printf("  gate  %-10s %s, one per %s, starts near %g\n", gate.name.c_str(),
-                  Meaning(gate.kind), gate.scope == GateScope::kHead ? "head" : "channel",
-                  gate.init);
+                  Meaning(gate.kind), Scope(gate.scope), gate.init);
     for (const ParamSpec& param : *params)
       std::printf("  param %-10s %s; default %g, from %g to %g\n", param.name.c_str(),
                   param.meaning.c_str(), param.value, param.min, param.max);
