@@ -22,12 +22,12 @@ inline constexpr int kVectorBytes = 64, kRowsInRegisters = 8;
 inline constexpr int kVectorBytes = 32, kRowsInRegisters = 5;
 #endif
 
-// A vector of A, an unaligned one in memory, and of integers as wide.
+// A vector of A, an unaligned one in memory, and of unsigned integers as wide, which may wrap.
 template <typename A>
 struct VectorOf {
   typedef A type __attribute__((vector_size(kVectorBytes)));
   typedef A unaligned __attribute__((vector_size(kVectorBytes), aligned(alignof(A)), may_alias));
-  using Int = std::conditional_t<sizeof(A) == 8, int64_t, int32_t>;
+  using Int = std::conditional_t<sizeof(A) == 8, uint64_t, uint32_t>;
   typedef Int integer __attribute__((vector_size(kVectorBytes)));
 };
 template <typename A>

@@ -14,9 +14,11 @@ def memory_rule(name, deps = []):
         deps = [
             "//core",
             "//memory_rules:rule",
+            "//ops:broadcast",
             "//ops:elementwise",
             "//ops:layout",
             "//ops:linalg",
+            "//ops:newton_schulz",
             "//ops:norm",
             "//ops:reduce",
         ] + deps,

@@ -2,86 +2,54 @@
 
 #include <utility>
 
-#include "core/op_scope.h"
-#include "core/tape.h"
-#include "memory_rules/linear_recurrence.h"
+#include "ops/broadcast.h"
 #include "ops/elementwise.h"
+#include "ops/layout.h"
 #include "ops/linalg.h"
-#include "ops/reduce.h"
+#include "ops/newton_schulz.h"
 
 namespace palimpsest {
 namespace {
 
-class Plain : public Weights {
- public:
-  explicit Plain(const State& state) : state_(state) {}
-  Tensor Apply(int i, const Tensor& x) const override { return MatMul(x, state_[i], {.b = true}); }
-
- private:
-  const State& state_;
-};
-
-// For each weight, row by row, what came into its product and what came out, which `tape` watches.
-class Probe : public Weights {
- public:
-  Probe(const State& state, size_t weights, Tape& tape)
-      : plain_(state), tape_(tape), in_(weights), out_(weights) {}
-
-  Tensor Apply(int i, const Tensor& x) const override {
-    PALIMPSEST_CHECK(!in_[i]) << "weight " << i << " is applied twice in one forward pass";
-    in_[i] = x;
-    out_[i] = plain_.Apply(i, x);
-    tape_.Watch(out_[i]);
-    return out_[i];
-  }
-
-  const Tensors& in() const { return in_; }
-  const Tensors& out() const { return out_; }
-
- private:
-  Plain plain_;
-  Tape& tape_;
-  mutable Tensors in_, out_;
-};
-
-// dLoss/dW_i is, row by row, left_i right_i^T: the gradient at the product's output, and its input.
-struct Factors {
-  Tensors left, right;
-};
-
-Factors InnerGradient(const GradientMemory& memory, const State& anchor, size_t weights,
-                      const Tensor& k, const Tensor& v) {
-  const OpScope scope("inner_gradient");
-  Tape tape;
-  const Probe probe(anchor, weights, tape);
-  const Tensor loss = memory.Loss(memory.Forward(probe, k), v);
-  return {tape.Gradient(loss, probe.out()), probe.in()};
+Tensor OrEmpty(const Gates& gates, const char* name) {
+  const auto it = gates.find(name);
+  return it == gates.end() ? Tensor() : it->second;
 }
 
-// The weights after, or before, each step of a chunk: row t of x meets those of step t.
-class Running : public Weights {
- public:
-  Running(const std::vector<LinearChunk>& chunks, bool before) : chunks_(chunks), before_(before) {}
-  Tensor Apply(int i, const Tensor& x) const override {
-    return before_ ? chunks_[i].ApplyBefore(x) : chunks_[i].Apply(x);
-  }
+Tensor Joined(const Tensor& before, const Tensor& after) { return Concat({before, after}, 1); }
 
- private:
-  const std::vector<LinearChunk>& chunks_;
-  const bool before_;
-};
+// 1 where token t descends the loss of row r: those of its window, of which the last is its own.
+Tensor Band(int64_t tokens, int64_t window, DType dtype) {
+  Tensor mask = Tensor::Empty({tokens, tokens + window - 1}, DType::kI32);
+  for (int64_t t = 0; t < tokens; ++t) {
+    int32_t* row = mask.mutable_data<int32_t>() + t * mask.dim(1);
+    for (int64_t r = 0; r < mask.dim(1); ++r) row[r] = r >= t && r < t + window;
+  }
+  return Cast(mask, dtype);
+}
+
+Tensor Time(const Tensor& x, int64_t begin, int64_t end) { return Slice(x, 1, begin, end); }
+
+// [batch, 1, rows, columns] -> [batch, rows, columns].
+Tensor LastMatrix(const Tensor& all) {
+  return Reshape(Time(all, all.dim(1) - 1, all.dim(1)), {all.dim(0), all.dim(2), all.dim(3)});
+}
 
 }  // namespace
 
-Tensor GradientMemory::Loss(const Tensor& y, const Tensor& v) const {
-  const Tensor error = Sub(y, v);
-  return Mul(Sum(Mul(error, error)), 0.5);
-}
+// Every matrix of a chunk, [batch, time, out_i, in_i].
+struct GradientMemory::Written {
+  Tensors a, s;
+};
 
 std::vector<GateSpec> GradientMemory::gates() const {
   std::vector<GateSpec> specs = {{.name = "log_keep", .kind = GateKind::kLogDecay, .init = 0.99},
                                  {.name = "theta", .kind = GateKind::kStrength01, .init = 0.05}};
-  if (momentum()) specs.push_back({.name = "log_eta", .kind = GateKind::kLogDecay, .init = 0.5});
+  if (options_.momentum)
+    specs.push_back({.name = "log_eta", .kind = GateKind::kLogDecay, .init = 0.5});
+  if (options_.objective == Objective::kHuber)
+    specs.push_back({.name = "delta", .kind = GateKind::kPositive, .init = 1.0});
+  if (options_.window > 1) specs.push_back({.name = "gamma", .kind = GateKind::kStrength01});
   return specs;
 }
 
@@ -89,64 +57,195 @@ std::vector<std::string> GradientMemory::state_names() const {
   std::vector<std::string> names;
   for (const char* tensor : {"W", "S"}) {
     for (int i = 1; i <= num_weights(); ++i) names.push_back(tensor + std::to_string(i));
-    if (!momentum()) break;
+    if (!options_.momentum) break;
   }
+  if (options_.window == 1) return names;
+  names.insert(names.end(), {"window_k", "window_v", "window_gamma"});
+  if (options_.objective == Objective::kHuber) names.push_back("window_delta");
   return names;
 }
 
-State GradientMemory::Init(const MemoryDims& dims, DType dtype, const RandomStream& stream) const {
-  State state = InitWeights(dims, dtype, stream);
-  if (!momentum()) return state;
-  for (size_t i = 0, n = state.size(); i < n; ++i)
-    state.push_back(Tensor::Full(state[i].shape(), 0.0, dtype));
+State GradientMemory::Init(const MemoryDims& d, DType dtype, const RandomStream& stream) const {
+  Parts parts{InitWeights(d, dtype, stream), {}, {}};
+  for (size_t i = 0; options_.momentum && i < parts.a.size(); ++i)
+    parts.s.push_back(Tensor::Full(parts.a[i].shape(), 0.0, dtype));
+  if (const int64_t before = options_.window - 1; before > 0) {
+    for (const Shape& shape :
+         {Shape{d.batch, before, d.key}, Shape{d.batch, before, d.value}, Shape{d.batch, before}}) {
+      parts.window.push_back(Tensor::Full(shape, 0.0, dtype));
+    }
+    if (options_.objective == Objective::kHuber) parts.window.push_back(parts.window.back());
+  }
+  return Join(parts);
+}
+
+GradientMemory::Parts GradientMemory::Split(const State& state) const {
+  const auto n = static_cast<int64_t>(num_weights());
+  const auto begin = state.begin(), momentum = begin + n,
+             window = momentum + (options_.momentum ? n : 0);
+  return {{begin, momentum}, {momentum, window}, {window, state.end()}};
+}
+
+State GradientMemory::Join(const Parts& parts) {
+  State state = parts.a;
+  state.insert(state.end(), parts.s.begin(), parts.s.end());
+  state.insert(state.end(), parts.window.begin(), parts.window.end());
   return state;
 }
 
+GradientMemory::Pairs GradientMemory::WithWindow(const Parts& parts, const Tensor& k,
+                                                 const Tensor& v, const Gates& gates) const {
+  Pairs pairs{k, v, OrEmpty(gates, "gamma"), OrEmpty(gates, "delta")};
+  const Tensors& w = parts.window;
+  if (w.empty()) return pairs;
+  pairs = {Joined(w[0], k), Joined(w[1], v), Joined(w[2], pairs.gamma), pairs.delta};
+  if (w.size() > 3) pairs.delta = Joined(w[3], pairs.delta);
+  return pairs;
+}
+
+Tensors GradientMemory::NextWindow(const Pairs& pairs) const {
+  if (options_.window == 1) return {};
+  const int64_t rows = pairs.k.dim(1), begin = rows - (options_.window - 1);
+  Tensors window;
+  for (const Tensor* x : {&pairs.k, &pairs.v, &pairs.gamma, &pairs.delta}) {
+    if (*x) window.push_back(Time(*x, begin, rows));
+  }
+  return window;
+}
+
+SharedWeights GradientMemory::At(const Parts& parts) const {
+  Tensors weights;
+  for (const Tensor& a : parts.a)
+    weights.push_back(Retained(options_.retention, a, options_.q, options_.threshold));
+  return SharedWeights(std::move(weights));
+}
+
+InnerFactors GradientMemory::GradientAt(const Parts& anchor, const Pairs& pairs) const {
+  return InnerGradient(At(anchor), [&](const Weights& w) {
+    return ObjectiveLoss(options_.objective, Forward(w, pairs.k), pairs.v, options_.p, pairs.delta);
+  });
+}
+
 Tensor GradientMemory::Read(const State& state, const Tensor& q) const {
-  return Forward(Plain(state), q);
+  return Forward(At(Split(state)), q);
 }
 
 State GradientMemory::Step(const State& state, const State& anchor, const Block& x) const {
-  const size_t n = NumWeights(state);
-  const Factors g = InnerGradient(*this, anchor, n, x.k, x.v);
-  const Tensor theta = Column(x.gates.at("theta")), keep = Column(Exp(x.gates.at("log_keep")));
-  State next(state.size());
-  for (size_t i = 0; i < n; ++i) {
-    Tensor s = Neg(Mul(theta, MatMul(g.left[i], g.right[i], {.a = true})));
-    if (momentum()) s = next[n + i] = Add(Mul(Column(Exp(x.gates.at("log_eta"))), state[n + i]), s);
-    next[i] = Add(Mul(keep, state[i]), s);
-    if (erases(static_cast<int>(i))) {
-      const Tensor found = MatMul(g.right[i], state[i], {.b = true});
-      next[i] = Sub(next[i], Mul(theta, MatMul(found, g.right[i], {.a = true})));
+  const Parts from = Split(state);
+  const Pairs pairs = WithWindow(from, x.k, x.v, x.gates);
+  const InnerFactors g = GradientAt(Split(anchor), pairs);
+  const Tensor theta = Column(x.gates.at("theta")), keep = KeepFactor(x.gates.at("log_keep"));
+  const bool orthogonal = options_.newton_schulz > 0;
+  Parts next{{}, {}, NextWindow(pairs)};
+  for (int i = 0; i < num_weights(); ++i) {
+    const Tensor left = pairs.gamma ? Mul(Column(pairs.gamma), g.left[i]) : g.left[i];
+    Tensor write = Neg(MatMul(left, g.right[i], {.a = true}));
+    if (!orthogonal) write = Mul(theta, write);
+    if (options_.momentum) {
+      write = Add(Mul(KeepFactor(x.gates.at("log_eta")), from.s[i]), write);
+      next.s.push_back(write);
     }
+    if (orthogonal) write = Mul(theta, NewtonSchulz(write, JordanSteps(options_.newton_schulz)));
+    next.a.push_back(Add(Mul(keep, from.a[i]), write));
+    if (!erases(i)) continue;
+    const Tensor found = MatMul(g.right[i], from.a[i], {.b = true});
+    next.a[i] = Sub(next.a[i], Mul(theta, MatMul(found, g.right[i], {.a = true})));
   }
-  return next;
+  return Join(next);
+}
+
+std::vector<LinearUpdate> GradientMemory::Updates(const Pairs& pairs, const InnerFactors& g,
+                                                  const Gates& gates) const {
+  const Tensor& theta = gates.at("theta");
+  const bool orthogonal = options_.newton_schulz > 0;
+  Tensor spread;
+  if (options_.window > 1) {
+    const Tensor band = Band(theta.dim(1), options_.window, theta.dtype());
+    spread = Mul(band, Reshape(pairs.gamma, {theta.dim(0), 1, pairs.gamma.dim(1)}));
+    if (!orthogonal) spread = Mul(spread, Column(theta));
+  }
+  std::vector<LinearUpdate> updates;
+  for (int i = 0; i < num_weights(); ++i) {
+    LinearUpdate u{.log_keep = gates.at("log_keep"),
+                   .write = {Neg(g.left[i])},
+                   .key = g.right[i],
+                   .spread = spread};
+    if (!spread && !orthogonal) u.write.scale = theta;
+    if (orthogonal) {
+      u.log_keep = gates.at("log_eta");  // Of S; A follows from all of its matrices.
+    } else if (options_.momentum) {
+      u.log_eta = gates.at("log_eta");
+    }
+    if (erases(i)) {
+      u.erase = {g.right[i], theta};
+      u.erasure = Erasure::kPastMomentum;
+    }
+    updates.push_back(std::move(u));
+  }
+  return updates;
+}
+
+// S_t is orthogonalised token by token, so that it must be formed.
+GradientMemory::Written GradientMemory::WriteOrthogonal(const Parts& from,
+                                                        const std::vector<LinearUpdate>& updates,
+                                                        const Gates& gates) const {
+  const ChunkDecay decay(updates[0]);
+  const DecayProducts keep(gates.at("log_keep"));
+  const Tensor theta = Column(gates.at("theta"));
+  const std::vector<QuinticStep> steps = JordanSteps(options_.newton_schulz);
+  Written all;
+  for (size_t i = 0; i < updates.size(); ++i) {
+    const Tensor s = LinearChunk(updates[i], decay, from.s[i]).Matrices();
+    const Shape flat = {s.dim(0), s.dim(1), s.dim(2) * s.dim(3)};
+    const Tensor written = MatMul(keep.between, Mul(theta, Reshape(NewtonSchulz(s, steps), flat)));
+    const Tensor kept = Mul(keep.from_start, Reshape(from.a[i], {flat[0], 1, flat[2]}));
+    all.a.push_back(Reshape(Add(kept, written), s.shape()));
+    all.s.push_back(s);
+  }
+  return all;
+}
+
+Tensor GradientMemory::ReadMatrices(const Parts& from, Tensors a, const Tensor& q) const {
+  for (size_t i = 0; i < a.size(); ++i) {
+    const Shape& shape = a[i].shape();
+    if (options_.read == ReadFrom::kBeforeWrite) {
+      const Tensor first = Reshape(from.a[i], {shape[0], 1, shape[2], shape[3]});
+      a[i] = Joined(first, Time(a[i], 0, shape[1] - 1));
+    }
+    a[i] = Retained(options_.retention, a[i], options_.q, options_.threshold);
+  }
+  return Forward(WeightsOfRows(std::move(a), {}), q);
 }
 
 ScanResult GradientMemory::Chunk(const Rows& chunk, const State& state, const State& anchor) const {
-  const size_t n = NumWeights(state);
-  const Factors g = InnerGradient(*this, anchor, n, chunk.k, chunk.v);
-  const Tensor &theta = chunk.gates.at("theta"), write_scale = Neg(theta);
-  std::vector<LinearUpdate> updates;
-  for (size_t i = 0; i < n; ++i) {
-    updates.push_back({.log_keep = chunk.gates.at("log_keep"),
-                       .log_eta = momentum() ? chunk.gates.at("log_eta") : Tensor(),
-                       .write = {g.left[i], write_scale},
-                       .key = g.right[i]});
-    if (!erases(static_cast<int>(i))) continue;
-    updates[i].erase = {g.right[i], theta};
-    updates[i].erasure = Erasure::kPastMomentum;
+  const Parts from = Split(state), at = Split(anchor);
+  const Pairs pairs = WithWindow(from, chunk.k, chunk.v, chunk.gates);
+  const std::vector<LinearUpdate> updates = Updates(pairs, GradientAt(at, pairs), chunk.gates);
+  const bool reads_anchor = options_.read == ReadFrom::kAnchor;
+  Parts next{{}, {}, NextWindow(pairs)};
+  Tensor y = reads_anchor ? Forward(At(at), chunk.q) : Tensor();
+  if (options_.newton_schulz > 0) {
+    Written all = WriteOrthogonal(from, updates, chunk.gates);
+    for (const Tensor& a : all.a) next.a.push_back(LastMatrix(a));
+    for (const Tensor& s : all.s) next.s.push_back(LastMatrix(s));
+    if (!y) y = ReadMatrices(from, std::move(all.a), chunk.q);
+    return {std::move(y), Join(next)};
   }
   const ChunkDecay decay(updates[0]);
   std::vector<LinearChunk> weights;
-  for (size_t i = 0; i < n; ++i) {
-    weights.emplace_back(updates[i], decay, state[i], momentum() ? state[n + i] : Tensor());
+  for (size_t i = 0; i < updates.size(); ++i) {
+    weights.emplace_back(updates[i], decay, from.a[i], options_.momentum ? from.s[i] : Tensor());
+    next.a.push_back(weights[i].Last());
+    if (options_.momentum) next.s.push_back(weights[i].LastMomentum());
   }
-  Tensor y = Forward(Running(weights, read_from() == ReadFrom::kBeforeWrite), chunk.q);
-  State next;
-  for (const LinearChunk& w : weights) next.push_back(w.Last());
-  for (size_t i = 0; momentum() && i < n; ++i) next.push_back(weights[i].LastMomentum());
-  return {std::move(y), std::move(next)};
+  if (!y && options_.retention == Retention::kL2) {
+    y = Forward(WeightsOfChunk(weights, {}, options_.read == ReadFrom::kBeforeWrite), chunk.q);
+  } else if (!y) {
+    Tensors a;
+    for (const LinearChunk& w : weights) a.push_back(w.Matrices());
+    y = ReadMatrices(from, std::move(a), chunk.q);
+  }
+  return {std::move(y), Join(next)};
 }
 
 }  // namespace palimpsest

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "core/op_scope.h"
+#include "ops/broadcast.h"
 #include "ops/elementwise.h"
 #include "ops/layout.h"
 #include "ops/linalg.h"
@@ -122,6 +123,8 @@ ChunkDecay::ChunkDecay(const LinearUpdate& update) {
   before_ = after_.Before();
 }
 
+ChunkDecay::ChunkDecay(ChunkTables after) : after_(std::move(after)), before_(after_.Before()) {}
+
 LinearChunk::LinearChunk(const LinearUpdate& update, const ChunkDecay& decay, Tensor m, Tensor s)
     : update_(update),
       decay_(decay),
@@ -157,6 +160,24 @@ Tensor LinearChunk::MixTransposed(const ChunkTables& t, const Tensor& x) const {
   Tensor y = Mul(t.state, MatMul(x, m_));
   if (t.momentum) y = Add(y, Mul(t.momentum, MatMul(x, s_)));
   return Add(y, MatMul(Mul(t.writes, Dots(x, write_)), update_.key));
+}
+
+Tensor LinearChunk::Matrices() const {
+  const ChunkTables& t = decay_.after();
+  PALIMPSEST_CHECK(t.writes.rank() == 3) << "keep per channel";
+  const int64_t batch = m_.dim(0), value = m_.dim(1), key = m_.dim(2);
+  const auto flat = [&](const Tensor& m) { return Reshape(m, {batch, 1, value * key}); };
+  const auto sum = [&](const Tensor& table, const Tensor& rows) {
+    const int64_t n = rows.dim(1);
+    const Tensor products =
+        Mul(Reshape(rows, {batch, n, value, 1}), Reshape(update_.key, {batch, n, 1, key}));
+    const Tensor each = BroadcastTo(table, {batch, table.dim(1), n});
+    return MatMul(each, Reshape(products, {batch, n, value * key}));
+  };
+  Tensor all = Add(Mul(t.state, flat(m_)), sum(t.writes, write_));
+  if (t.momentum) all = Add(all, Mul(t.momentum, flat(s_)));
+  if (erased_) all = Sub(all, sum(t.erasures, erased_));
+  return Reshape(all, {batch, all.dim(1), value, key});
 }
 
 Tensor LinearChunk::Last() const {

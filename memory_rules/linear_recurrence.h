@@ -62,6 +62,8 @@ struct DecayProducts {
 class ChunkDecay {
  public:
   explicit ChunkDecay(const LinearUpdate& update);
+  // Of a recurrence that is not this one; without momentum of its own.
+  explicit ChunkDecay(ChunkTables after);
   const ChunkTables& after() const { return after_; }
   const ChunkTables& before() const { return before_; }
   // Of S_0 and of the writes in the chunk's last S: [batch, 1, 1], [batch, rows, 1].
@@ -85,6 +87,8 @@ class LinearChunk {
   // Row t is M_t^T x_t. Keep is a number, and nothing is erased past the momentum.
   Tensor ApplyTransposed(const Tensor& x) const { return MixTransposed(decay_.after(), x); }
   Tensor ApplyTransposedBefore(const Tensor& x) const { return MixTransposed(decay_.before(), x); }
+  // Every M_t: [batch, time, value, key]. Keep is a number.
+  Tensor Matrices() const;
   Tensor Last() const;
   Tensor LastMomentum() const;
 

@@ -102,6 +102,24 @@ absl::Status SetOption(const std::string& rule, const std::vector<ParamSpec>& sp
 
 }  // namespace
 
+std::vector<ParamSpec> WithDefaults(std::vector<ParamSpec> specs,
+                                    const std::map<std::string, double>& params,
+                                    const std::map<std::string, std::string>& options) {
+  RuleParams values;
+  for (const auto& [name, value] : params) {
+    const absl::Status s = SetParam("with defaults", specs, name, value, values);
+    PALIMPSEST_CHECK(s.ok()) << s.ToString();
+  }
+  for (const auto& [name, value] : options) {
+    const absl::Status s = SetOption("with defaults", specs, name, value, values);
+    PALIMPSEST_CHECK(s.ok()) << s.ToString();
+  }
+  for (ParamSpec& spec : specs) {
+    if (const auto it = values.find(spec.name); it != values.end()) spec.value = it->second;
+  }
+  return specs;
+}
+
 bool RegisterMemoryRule(const std::string& name, std::vector<ParamSpec> params,
                         RuleFactory factory) {
   const bool inserted =

@@ -28,15 +28,22 @@ inline ParamSpec Choice(std::string name, std::vector<std::string> choices, std:
           std::move(choices)};
 }
 
+// `specs` with other defaults for some; of a choice, by name.
+std::vector<ParamSpec> WithDefaults(std::vector<ParamSpec> specs,
+                                    const std::map<std::string, double>& params,
+                                    const std::map<std::string, std::string>& options = {});
+
 // Makes a rule known by `name`; a name taken already is a programmer's mistake.
 bool RegisterMemoryRule(const std::string& name, std::vector<ParamSpec> params,
                         RuleFactory factory);
 
 // In a rule's file: its config name, its class (constructed from RuleParams) and its ParamSpecs, if
-// any.
-#define PALIMPSEST_MEMORY_RULE(name, Rule, ...)                                            \
+// any; or a vector of them.
+#define PALIMPSEST_MEMORY_RULE(name, Rule, ...) \
+  PALIMPSEST_MEMORY_RULE_WITH(name, Rule, (std::vector<::palimpsest::ParamSpec>{__VA_ARGS__}))
+#define PALIMPSEST_MEMORY_RULE_WITH(name, Rule, specs)                                     \
   [[maybe_unused]] static const bool registered_##Rule = ::palimpsest::RegisterMemoryRule( \
-      name, {__VA_ARGS__},                                                                 \
+      name, specs,                                                                         \
       [](const ::palimpsest::RuleParams& params) { return std::make_unique<Rule>(params); })
 
 }  // namespace palimpsest

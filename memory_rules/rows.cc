@@ -70,4 +70,9 @@ Tensor AtTokens(const Tensor& x, int64_t pairs, bool first) {
   return Reshape(Slice(Reshape(x, Grouped(x, tokens, pairs)), 2, at, at + 1), WithTime(x, tokens));
 }
 
+Tensor Fitted(const Tensor& x, int64_t n) {
+  const int64_t dim = x.dim(-1);
+  return dim >= n ? Slice(x, -1, 0, n) : Pad(x, -1, 0, n - dim);
+}
+
 }  // namespace palimpsest

@@ -21,6 +21,9 @@ Sequence TimeSlice(const Sequence& seq, int64_t begin, int64_t end);
 Tensor ForPairs(const Tensor& x, int64_t pairs);
 Tensor AtTokens(const Tensor& x, int64_t pairs, bool first);
 
+// Cut or padded with zeros to n along the last axis.
+Tensor Fitted(const Tensor& x, int64_t n);
+
 }  // namespace palimpsest
 
 #endif  // MEMORY_RULES_ROWS_H_

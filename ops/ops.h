@@ -11,6 +11,7 @@
 #include "ops/layout.h"
 #include "ops/linalg.h"
 #include "ops/loss.h"
+#include "ops/newton_schulz.h"
 #include "ops/norm.h"
 #include "ops/reduce.h"
 #include "ops/rope.h"

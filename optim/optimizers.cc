@@ -7,7 +7,7 @@
 #include "kernels/adamw.h"
 #include "ops/elementwise.h"
 #include "ops/layout.h"
-#include "optim/newton_schulz.h"
+#include "ops/newton_schulz.h"
 #include "optim/optimizer.pb.h"
 
 namespace palimpsest {

@@ -244,6 +244,86 @@ TEST(RuleIdentities, MomentumDeltaIsStableInsideItsGates) {
   }
 }
 
+// A window of one pair, and a new anchor for every token.
+TEST(RuleIdentities, OmegaOfOnePairIsDelta) {
+  Problem p = MakeProblem({"delta", {}}, kSize);
+  const Tensors delta = RunForm(p, Form::kChunks, 16);
+  p.seq.gates = {{"log_keep", Tensor::Full({1, kSize.time, 1}, 0.0, DType::kF64)},
+                 {"theta", p.seq.gates.at("beta")}};
+  p.rule = RuleOf({"omega", {{"window", 1}}});
+  EXPECT_LT(LargestDistance(RunForm(p, Form::kChunks, 1), delta), 1e-13);
+}
+
+// A window in which only the last pair counts.
+TEST(RuleIdentities, WindowsWithoutWeightAreNone) {
+  const Problem omega = MakeProblem({"omega", {{"window", 3}}}, kSize).WithGate("gamma", 1.0);
+  Problem p = omega;
+  p.rule = RuleOf({"omega", {{"window", 1}}});
+  p.seq.gates.erase("gamma");
+  p.state.resize(1);
+  const Tensors one = RunForm(p, Form::kChunks, 1);
+  Problem first = omega;  // Of the first token the window is empty.
+  for (size_t i = 1; i < first.state.size(); ++i) first.state[i] = Mul(first.state[i], 0.0);
+  const Tensors three = RunForm(first, Form::kChunks, 1);
+  EXPECT_LT(Distance(Slice(three[0], 1, 0, 1), Slice(one[0], 1, 0, 1)), 1e-14);
+  EXPECT_GT(Distance(Slice(three[0], 1, 1, 2), Slice(one[0], 1, 1, 2)), 1e-3);
+}
+
+Tensors RunTitans(const Problem& like, const RuleConfig& config,
+                  const std::map<std::string, double>& gates = {}) {
+  Problem p = like;
+  p.rule = RuleOf(config);
+  for (const auto& [name, value] : gates)
+    p.seq.gates[name] = Tensor::Full({1, kSize.time, 1}, value, DType::kF64);
+  return RunForm(p, Form::kChunks, 8);
+}
+
+TEST(RuleIdentities, KnobsInTheirLimitsAreThePlainRule) {
+  const Problem p = MakeProblem({"titans_mlp", {}}, kSize);
+  const Tensors plain = RunTitans(p, {"titans_mlp", {}});
+  const auto same = [&](const std::map<std::string, double>& params,
+                        const std::map<std::string, std::string>& options,
+                        const std::map<std::string, double>& gates = {}) {
+    return LargestDistance(RunTitans(p, {"titans_mlp", params, options}, gates), plain);
+  };
+  EXPECT_LT(same({}, {{"objective", "huber"}}, {{"delta", 1e6}}), 1e-14);
+  EXPECT_LT(same({{"p", 2}}, {{"objective", "lp"}}), 1e-13);
+  EXPECT_LT(same({{"q", 2}}, {{"retention", "lq"}}), 1e-13);
+  EXPECT_LT(same({{"threshold", 0}}, {{"retention", "elastic"}}), 1e-14);
+}
+
+// No steps in a chunk: tokens read the weights of its start.
+TEST(RuleIdentities, RateZeroIsStatic) {
+  for (const char* rule : {"ttt_linear", "ttt_mlp", "titans_mlp", "hope_mlp"}) {
+    Problem p = MakeProblem({rule, {}}, kSize).WithGate("theta", 0.0);
+    const auto fresh = RuleOf({rule, {}});
+    p.state = fresh->Init({1, kSize.key, kSize.value}, DType::kF64, RandomStream(1, "init"));
+    if (p.seq.gates.count("log_keep")) p = p.WithGate("log_keep", 0.0);
+    const Tensors out = RunForm(p, Form::kChunks, 8);
+    const Tensor q = Reshape(p.seq.q, {1, kSize.time, kSize.key});
+    EXPECT_LT(Distance(Reshape(out[0], {1, kSize.time, kSize.value}), fresh->Read(p.state, q)),
+              1e-14)
+        << rule;
+  }
+}
+
+// Probabilities: rows of Memora's weights sum to 1, whatever was written.
+TEST(RuleIdentities, MemorasWeightsAreProbabilities) {
+  const Problem p = MakeProblem({"memora", {{"depth", 1}, {"norm", 0}, {"residual", 0}}}, kSize);
+  const Tensors out = RunForm(p, Form::kChunks, 8);
+  const Tensor ones = Tensor::Full({1, 1, kSize.key}, 1.0, DType::kF64);
+  const Tensor sums = p.rule->Read({out[1]}, ones);
+  EXPECT_LT(Distance(sums, Tensor::Full({1, 1, kSize.value}, 1.0, DType::kF64)), 1e-14);
+}
+
+// Rows keep the norms they started with.
+TEST(RuleIdentities, SwigluKeepsTheNormsOfItsRows) {
+  Problem p = MakeProblem({"swiglu", {}}, kSize).WithGate("lr1", 0.5);
+  const Tensors out = RunForm(p, Form::kChunks, 15);
+  for (int i = 0; i < 3; ++i)
+    EXPECT_LT(Distance(Norm(out[1 + i], {-1}, true), Abs(p.state[6 + i])), 1e-10);
+}
+
 TEST(RuleIdentities, InitIsTheSameForAllOfABatch) {
   const auto rule = RuleOf({"titans_mlp", {}});
   const State state =

@@ -12,18 +12,13 @@
 namespace palimpsest {
 namespace {
 
-// Values a gate may have, away from the ends.
+// Values around where a fresh layer has the gate: a rule may be stable nowhere else.
 Tensor RandomGate(const GateSpec& spec, const Shape& shape, const RandomStream& stream) {
   if (spec.kind == GateKind::kKey)
     return RandomNormal(shape, stream, DType::kF64, 1.0 / std::sqrt(shape.back()));
   const Tensor uniform = RandomUniform(shape, stream, DType::kF64);
-  switch (spec.kind) {
-    case GateKind::kLogDecay: return Mul(uniform, -0.6);
-    case GateKind::kStrength01: return Add(Mul(uniform, 0.8), 0.1);
-    case GateKind::kStrength02: return Add(Mul(uniform, 1.6), 0.2);
-    default: break;
-  }
-  return Add(Mul(uniform, 0.3), 0.05);
+  const Tensor around_1 = Add(Mul(uniform, 1.4), 0.3);
+  return Mul(around_1, spec.kind == GateKind::kLogDecay ? 3.0 * std::log(spec.init) : spec.init);
 }
 
 }  // namespace
@@ -139,11 +134,21 @@ std::vector<RuleConfig> SuiteRows() {
       {"dgd", {{"exact", 1}}},
       {"hebbian", {{"per_channel", 1}}},
       {"momentum_delta", {{"coupled", 0}, {"corrected", 0}, {"p_times_keep", 0}}},
+      {"swiglu", {{"momentum", 1}, {"newton_schulz", 5}}},
       {"titans_linear", {{"exact", 1}}},
       {"titans_linear", {{"momentum", 0}}},
       {"titans_mlp", {{"depth", 1}}},
       {"titans_mlp", {{"depth", 3}, {"expansion", 1.5}}},
       {"titans_mlp", {{"momentum", 0}}},
+      {"titans_mlp", {{"residual", 1}, {"norm", 1}}, {{"read", "anchor"}}},
+      {"titans_mlp", {}, {{"objective", "dot"}, {"read", "before"}}},
+      {"titans_mlp", {}, {{"objective", "l1"}, {"retention", "elastic"}}},
+      {"titans_mlp", {{"momentum", 0}}, {{"retention", "sigmoid"}, {"read", "before"}}},
+      {"hope_mlp", {{"momentum", 1}}, {{"decay", "first"}}},
+      {"hope_mlp", {}, {{"decay", "none"}, {"retention", "lq"}}},
+      {"atlas", {}, {{"read", "before"}, {"retention", "kl"}}},
+      {"ttt_linear", {{"average", 0}}},
+      {"yaad", {{"window", 3}}},
   };
   rows.insert(rows.end(), more.begin(), more.end());
   return rows;

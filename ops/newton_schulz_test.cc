@@ -1,4 +1,4 @@
-#include "optim/newton_schulz.h"
+#include "ops/newton_schulz.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,5 +1,5 @@
-#ifndef OPTIM_NEWTON_SCHULZ_H_
-#define OPTIM_NEWTON_SCHULZ_H_
+#ifndef OPS_NEWTON_SCHULZ_H_
+#define OPS_NEWTON_SCHULZ_H_
 
 #include <vector>
 
@@ -23,4 +23,4 @@ Tensor NewtonSchulz(const Tensor& m, absl::Span<const QuinticStep> steps);
 
 }  // namespace palimpsest
 
-#endif  // OPTIM_NEWTON_SCHULZ_H_
+#endif  // OPS_NEWTON_SCHULZ_H_

@@ -1,4 +1,4 @@
-#include "optim/newton_schulz.h"
+#include "ops/newton_schulz.h"
 
 #include "core/op_scope.h"
 #include "ops/elementwise.h"
