@@ -18,8 +18,10 @@ TttMemory::TttMemory(const RuleParams& params, int layers)
       average_(params.at("average") != 0.0) {}
 
 std::string TttMemory::equation() const {
-  return std::string("W_t = W_0 - ") + (average_ ? "1/t " : "") +
-         "sum_{j <= t} theta_j grad_W |LN(net(k_j)) - (v_j - k_j)|^2 / 2 at W_0,  by chunks";
+  const std::string n = average_ ? " / t" : "", all = average_ ? " / C" : "";
+  return "S_t = S_{t-1} - theta_t grad_W |LN(net(k_t)) - (v_t - k_t)|^2 / 2,  a token reads W + "
+         "S_t" +
+         n + ",  W <- W + S_C" + all + " at the chunk's end";
 }
 
 std::vector<GateSpec> TttMemory::gates() const {

@@ -142,6 +142,12 @@ TEST(Program, ListsRulesAndHelps) {
     EXPECT_THAT(rules.out, HasSubstr(rule));
   EXPECT_THAT(Palimpsest({"--help"}).out, HasSubstr("palimpsest generate"));
   ExpectFits80Columns(rules.out, "");
+  const ProcessResult named = Palimpsest({"rules", "titans_mlp", "omega"});
+  EXPECT_THAT(named.out, AllOf(HasSubstr("option objective"), HasSubstr("param window")));
+  ExpectFits80Columns(named.out, "");
+  const nlohmann::json all = nlohmann::json::parse(Palimpsest({"rules", "--json"}).out);
+  EXPECT_GT(all.size(), 15u);
+  for (const nlohmann::json& one : all) EXPECT_FALSE(one["states"].empty()) << one["name"];
   for (const char* command : {"train", "eval", "generate", "rules"}) {
     const std::string help = Palimpsest({command, "--help"}).out;
     EXPECT_THAT(help, HasSubstr(std::string("  palimpsest ") + command));
