@@ -143,7 +143,7 @@ TEST(Program, ListsRulesAndHelps) {
   EXPECT_THAT(Palimpsest({"--help"}).out, HasSubstr("palimpsest generate"));
   ExpectFits80Columns(rules.out, "");
   const ProcessResult named = Palimpsest({"rules", "titans_mlp", "omega"});
-  EXPECT_THAT(named.out, AllOf(HasSubstr("option objective"), HasSubstr("param window")));
+  EXPECT_THAT(named.out, AllOf(HasSubstr("option objective"), HasSubstr("param  window")));
   ExpectFits80Columns(named.out, "");
   const nlohmann::json all = nlohmann::json::parse(Palimpsest({"rules", "--json"}).out);
   EXPECT_GT(all.size(), 15u);
