@@ -95,7 +95,7 @@ class TrainingLoop {
     std::vector<std::string> fields = Fields(trainer_.step());
     if (whole) {
       std::vector<std::string> meanwhile = fields;
-      meanwhile.push_back("scoring all validation data");
+      meanwhile.emplace_back("scoring all validation data");
       progress_.ShowNow(meanwhile);
     }
     result_.score = whole ? trainer_.Evaluate() : trainer_.Evaluate(config_.eval_batches());
