@@ -70,7 +70,9 @@ Allocator* Allocators() {
 }
 
 [[maybe_unused]] const bool registered_cpu = Allocator::SetBackend(
-    Device::kCpu, {AllocateCpu, [](void* data) { std::free(data); }, CpuLimit()});
+    Device::kCpu,
+    {AllocateCpu, [](void* data) { std::free(data); },
+     [](void* data, int byte, int64_t bytes) { std::memset(data, byte, bytes); }, CpuLimit});
 
 }  // namespace
 
@@ -81,7 +83,13 @@ Allocator& Allocator::Of(Device device) {
 }
 
 bool Allocator::Has(Device device) {
-  return Allocators()[static_cast<int>(device)].backend_.allocate != nullptr;
+  Allocator& a = Allocators()[static_cast<int>(device)];
+  return a.backend_.allocate != nullptr && a.Limit() > 0;
+}
+
+int64_t Allocator::Limit() {
+  if (limit_ < 0) limit_ = backend_.limit();
+  return limit_;
 }
 
 bool Allocator::SetBackend(Device device, Backend backend) {
@@ -112,7 +120,7 @@ MemoryBlock* Allocator::Allocate(const Shape& shape, DType dtype) {
       new MemoryBlock{data, bytes, capacity, OpScope::Current(), shape, dtype, &live_, live_.prev};
   live_.prev->next = block;
   live_.prev = block;
-  if (poison_ && device_ == Device::kCpu) std::memset(data, 0xff, capacity);
+  if (poison_) backend_.fill(data, 0xff, capacity);
   return block;
 }
 
@@ -123,8 +131,8 @@ void* Allocator::Take(int64_t capacity) {
     stats_.cached_bytes -= capacity;
     return data;
   }
-  if (stats_.live_bytes + stats_.cached_bytes + capacity > backend_.limit) TrimLocked();
-  if (stats_.live_bytes + capacity > backend_.limit) return nullptr;
+  if (stats_.live_bytes + stats_.cached_bytes + capacity > Limit()) TrimLocked();
+  if (stats_.live_bytes + capacity > Limit()) return nullptr;
   void* data = backend_.allocate(capacity);
   if (data == nullptr && stats_.cached_bytes > 0) {
     TrimLocked();
@@ -168,7 +176,7 @@ void Allocator::TrimLocked() {
 
 void Allocator::SetLimit(int64_t bytes) {
   const std::lock_guard lock(mutex_);
-  backend_.limit = bytes;
+  limit_ = bytes;
 }
 
 void Allocator::SetPoison(bool poison) {
@@ -188,7 +196,7 @@ std::string Allocator::Report(const Shape& shape, DType dtype) const {
                       device_ == Device::kCpu ? "CPU" : "CUDA",
                       Describe(OpScope::Current(), shape, dtype,
                                NumElements(shape) * static_cast<int64_t>(SizeOf(dtype))),
-                      stats_.live_bytes / 1048576.0, backend_.limit / 1048576.0);
+                      stats_.live_bytes / 1048576.0, static_cast<double>(limit_) / 1048576.0);
   if (count > 0) report += " Largest live tensors:";
   for (size_t i = 0; i < count; ++i) {
     const MemoryBlock& b = *largest[i];

@@ -1,6 +1,7 @@
 #ifndef CORE_ALLOCATOR_H_
 #define CORE_ALLOCATOR_H_
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -33,17 +34,19 @@ struct MemoryBlock {
 };
 
 // Hands out blocks from free lists by size bucket (four to a doubling), and knows all live ones.
-// Thread-safe. A device's backend is two functions.
+// Thread-safe. A block that is reused is not waited for: a device runs everything in one order.
 class Allocator {
  public:
   struct Backend {
     void* (*allocate)(int64_t bytes);  // nullptr when there is no more; at least 64-byte aligned.
     void (*free)(void* data);
-    int64_t limit;  // Bytes, live and cached together.
+    void (*fill)(void* data, int byte, int64_t bytes);
+    int64_t (*limit)();  // Bytes, live and cached together; 0: there is no such device here.
   };
 
   static Allocator& Of(Device device);
-  // Gives `device` its memory; called by the device's backend at start-up.
+  // Gives `device` its memory; called by the device's backend at start-up, which must cost nothing:
+  // whether there is a device is asked when it is first needed.
   static bool SetBackend(Device device, Backend backend);
   static bool Has(Device device);
 
@@ -61,6 +64,7 @@ class Allocator {
   explicit Allocator(Device device) : device_(device) {}
 
  private:
+  int64_t Limit();
   void* Take(int64_t capacity);
   void TrimLocked();
   std::string Report(const Shape& shape, DType dtype) const;
@@ -68,6 +72,7 @@ class Allocator {
   const Device device_;
   mutable std::mutex mutex_;
   Backend backend_ = {};
+  std::atomic<int64_t> limit_ = -1;  // Not known yet.
   bool poison_ = false;
   MemoryStats stats_;
   std::map<int64_t, std::vector<void*>> free_;  // By capacity.

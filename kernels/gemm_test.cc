@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/allocator.h"
 #include "core/parallel.h"
 #include "core/random.h"
 #include "core/tensor.h"
@@ -54,11 +55,32 @@ double Tolerance(DType out, int64_t k) {
   return eps * static_cast<double>(k + 8) + (out == DType::kBf16 ? 0x1p-7 : 0.0);
 }
 
-void Check(const Case& c, DType dtype, DType out) {
+class GemmTest : public testing::TestWithParam<Device> {
+ protected:
+  void SetUp() override {
+    if (!Allocator::Has(GetParam())) GTEST_SKIP() << "there is no device " << GetParam();
+  }
+
+  // What the device makes of y; the strides of g are y's, its matrices are a and b.
+  static Tensor Run(const Case& c, const Tensor& a, const Tensor& b, const Tensor& y,
+                    bool one_b = false) {
+    const Device device = GetParam();
+    const Tensor there_a = CopyTo(a, device), there_b = CopyTo(b, device);
+    Tensor there_y = CopyTo(y, device);
+    GemmArgs g = Args(c, there_a, there_b, there_y);
+    if (one_b) g.b.strides[0] = g.b.strides[1] = 0;
+    gemm(device, g);
+    return CopyTo(there_y, Device::kCpu);
+  }
+
+  static void Check(const Case& c, DType dtype, DType out);
+};
+
+void GemmTest::Check(const Case& c, DType dtype, DType out) {
   const Tensor a = Make(c, c.trans_a ? c.k : c.m, c.trans_a ? c.m : c.k, 1, dtype);
   const Tensor b = Make(c, c.trans_b ? c.n : c.k, c.trans_b ? c.k : c.n, 2, dtype);
-  Tensor y = Make(c, c.m, c.n, 3, out), want = Make(c, c.m, c.n, 3, out);
-  gemm(Device::kCpu, Args(c, a, b, y));
+  Tensor want = Make(c, c.m, c.n, 3, out);
+  const Tensor y = Run(c, a, b, Make(c, c.m, c.n, 3, out));
   GemmReference(Args(c, a, b, want));
   const std::vector<double> got = y.ToVector(), expected = want.ToVector();
   for (size_t i = 0; i < got.size(); ++i) {
@@ -72,7 +94,7 @@ const std::pair<DType, DType> kTypes[] = {{DType::kF64, DType::kF64},
                                           {DType::kBf16, DType::kF32},
                                           {DType::kBf16, DType::kBf16}};
 
-TEST(GemmTest, MatchesReferenceForAllFlags) {
+TEST_P(GemmTest, MatchesReferenceForAllFlags) {
   const int64_t sizes[][3] = {{1, 1, 1},    {1, 37, 19},  {3, 5, 7},    {4, 64, 65}, {37, 1, 19},
                               {100, 3, 50}, {13, 33, 17}, {64, 64, 64}, {25, 70, 1}, {50, 96, 400}};
   for (const auto& [dtype, out] : kTypes) {
@@ -84,7 +106,7 @@ TEST(GemmTest, MatchesReferenceForAllFlags) {
   }
 }
 
-TEST(GemmTest, BatchesOfStridedViews) {
+TEST_P(GemmTest, BatchesOfStridedViews) {
   for (const auto& [dtype, out] : kTypes) {
     Check({17, 9, 20, false, true, false, {2, 3}}, dtype, out);
     Check({5, 40, 33, true, false, true, {3, 2}}, dtype, out);
@@ -93,7 +115,7 @@ TEST(GemmTest, BatchesOfStridedViews) {
   }
 }
 
-TEST(GemmTest, ZeroExtents) {
+TEST_P(GemmTest, ZeroExtents) {
   for (const auto& [dtype, out] : kTypes) {
     for (const bool accumulate : {false, true}) {
       Check({4, 6, 0, false, false, accumulate}, dtype, out);
@@ -105,20 +127,20 @@ TEST(GemmTest, ZeroExtents) {
   }
 }
 
-TEST(GemmTest, OneMatrixForTheWholeBatch) {
+TEST_P(GemmTest, OneMatrixForTheWholeBatch) {
   const Case c{12, 8, 5, false, false, false, {3, 2}};
   const Tensor a = Make(c, 12, 5, 1, DType::kF64), b = Make(c, 5, 8, 2, DType::kF64);
-  Tensor y = Make(c, 12, 8, 3, DType::kF64), want = Make(c, 12, 8, 3, DType::kF64);
-  GemmArgs got = Args(c, a, b, y), expected = Args(c, a, b, want);
-  got.b.strides[0] = got.b.strides[1] = expected.b.strides[0] = expected.b.strides[1] = 0;
-  gemm(Device::kCpu, got);
+  Tensor want = Make(c, 12, 8, 3, DType::kF64);
+  const Tensor y = Run(c, a, b, Make(c, 12, 8, 3, DType::kF64), /*one_b=*/true);
+  GemmArgs expected = Args(c, a, b, want);
+  expected.b.strides[0] = expected.b.strides[1] = 0;
   GemmReference(expected);
   const std::vector<double> x = y.ToVector(), z = want.ToVector();
   for (size_t i = 0; i < x.size(); ++i) EXPECT_NEAR(x[i], z[i], 1e-12);
 }
 
 // Also large enough to be cut up in every direction.
-TEST(GemmTest, SameBitsForAnyNumberOfThreads) {
+TEST_P(GemmTest, SameBitsEachTimeForAnyNumberOfThreads) {
   const Case cases[] = {{130, 600, 400, false, false},
                         {200, 530, 200, true, true},
                         {500, 8, 400, false, false, true},
@@ -133,8 +155,7 @@ TEST(GemmTest, SameBitsForAnyNumberOfThreads) {
       std::vector<double> first;
       for (const int n : {1, 2, 3, 7}) {
         SetNumThreads(n);
-        Tensor y = Make(c, c.m, c.n, 3, out);
-        gemm(Device::kCpu, Args(c, a, b, y));
+        const Tensor y = Run(c, a, b, Make(c, c.m, c.n, 3, out));
         if (n == 1) first = y.ToVector();
         EXPECT_EQ(y.ToVector(), first) << Name(c) << " " << dtype << " to " << out << " on " << n;
       }
@@ -142,6 +163,9 @@ TEST(GemmTest, SameBitsForAnyNumberOfThreads) {
   }
   SetNumThreads(threads);
 }
+
+INSTANTIATE_TEST_SUITE_P(Devices, GemmTest, testing::Values(Device::kCpu, Device::kCuda),
+                         testing::PrintToStringParamName());
 
 TEST(GemmDeathTest, NamesADtypeItDoesNotTake) {
   EXPECT_DEATH(gemm(Device::kCpu, GemmArgs{.dtype = DType::kI32}), "gemm of i32");

@@ -1,0 +1,26 @@
+#ifndef KERNELS_CUDA_RUNTIME_H_
+#define KERNELS_CUDA_RUNTIME_H_
+
+#include <cuda_runtime.h>
+
+#include "core/check.h"
+
+namespace palimpsest {
+
+// Stops with the call, its error, and the op in progress.
+#define PALIMPSEST_CUDA_CHECK(call)                                                              \
+  do {                                                                                           \
+    const cudaError_t cuda_error = (call);                                                       \
+    PALIMPSEST_CHECK(cuda_error == cudaSuccess) << #call << ": " << cudaGetErrorName(cuda_error) \
+                                                << ", " << cudaGetErrorString(cuda_error);       \
+  } while (false)
+
+// The stream on which everything runs: memory, copies, kernels.
+cudaStream_t CudaStream();
+
+// Whether there is a device that this driver can use. Asked once.
+bool CudaPresent();
+
+}  // namespace palimpsest
+
+#endif  // KERNELS_CUDA_RUNTIME_H_
