@@ -55,8 +55,7 @@ class Layout {
   Layout(const Stored& x, int64_t batch) {
     const CublasLt& lt = CublasLt::Get();
     const int64_t ld = x.rows == 1 ? std::max(x.ld, x.cols) : x.ld;  // Of one row it means nothing.
-    PALIMPSEST_CUBLASLT_CHECK(
-        lt.MatrixLayoutCreate(&layout_, TypeOf(x.dtype), x.cols, x.rows, ld));
+    PALIMPSEST_CUBLASLT_CHECK(lt.MatrixLayoutCreate(&layout_, TypeOf(x.dtype), x.cols, x.rows, ld));
     const auto count = static_cast<int32_t>(batch);
     Set(CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, count);
     Set(CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, x.stride);
