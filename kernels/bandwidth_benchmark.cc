@@ -66,6 +66,9 @@ void Measure(benchmark::State& state, double passes, const std::function<void()>
   state.counters["two_over_one"] = one / two;
 }
 
+// What the machine's memory gives one thread and two: the limit of all that follows.
+void CopyOf(benchmark::State& state) { Measure(state, 2, Copy); }
+
 void Unary(benchmark::State& state, UnaryOp op) {
   Buffers& m = TheBuffers();
   Measure(state, 2, [&] {
@@ -149,6 +152,11 @@ void NormGrad(benchmark::State& state, bool centered) {
       ->Iterations(12)                            \
       ->Unit(benchmark::kMillisecond)
 
+BENCHMARK(CopyOf)
+    ->Name("Copy/memcpy")
+    ->UseManualTime()
+    ->Iterations(12)
+    ->Unit(benchmark::kMillisecond);
 PALIMPSEST_BANDWIDTH(Unary, mul_constant, UnaryOp::kMulConstant);
 PALIMPSEST_BANDWIDTH(Unary, exp, UnaryOp::kExp);
 PALIMPSEST_BANDWIDTH(Unary, log, UnaryOp::kLog);

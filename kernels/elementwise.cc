@@ -61,8 +61,7 @@ void UnaryOf(const UnaryArgs& args) {
     case UnaryOp::kTanh: return Run<T>(args, kCostly, [](N x) { return Tanh(x); });
     case UnaryOp::kSigmoid: return Run<T>(args, kCostly, [](N x) { return Sigmoid(x); });
     case UnaryOp::kSilu: return Run<T>(args, kCostly, [](N x) { return x * Sigmoid(x); });
-    case UnaryOp::kGelu:
-      return Run<T>(args, kCostly, [](N x) { return x * NormalOf(x).cumulative; });
+    case UnaryOp::kGelu: return Run<T>(args, kCostly, [](N x) { return Gelu(x); });
     case UnaryOp::kSoftplus: return Run<T>(args, kCostly, [](N x) { return Softplus(x); });
     case UnaryOp::kRelu:
       return Run<T>(args, kCheap, [=](N x) { return Select(x <= zero, zero, x); });

@@ -41,7 +41,7 @@ __device__ N Apply(UnaryOp op, N x, N p, N q) {
     case UnaryOp::kTanh: return tanh(x);
     case UnaryOp::kSigmoid: return device::Sigmoid(x);
     case UnaryOp::kSilu: return x * device::Sigmoid(x);
-    case UnaryOp::kGelu: return x * device::NormalCdf(x);
+    case UnaryOp::kGelu: return device::Gelu(x);
     case UnaryOp::kSoftplus: return device::Softplus(x);
     case UnaryOp::kRelu: return x <= N(0) ? N(0) : x;
     case UnaryOp::kAbs: return fabs(x);

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "core/parallel.h"
+#include "hwy/aligned_allocator.h"
 #include "kernels/vector_math.h"
 
 namespace palimpsest {
@@ -83,16 +84,18 @@ void NormGradRow(const NormArgs& args, const T* x, const T* dy, T* dx, Accumulat
     const N v = Load(dy + i, count...);
     return weight != nullptr ? v * Load(weight + i, count...) : v;
   };
-  const N projection(args.scale * SumVectors<T>(n, [=](int64_t i, auto... count) {
+  N sum(0.0);  // Of g, in one chain: the loop has more to do than to wait for it.
+  const N projection(args.scale * SumVectors<T>(n, [=, &sum](int64_t i, auto... count) {
                        const N v = Load(dy + i, count...), z = z_at(i, count...);
                        if (dweight != nullptr)
                          Store(MulAdd(v, z, Load(dweight + i, count...)), dweight + i, count...);
                        if (dbias != nullptr)
                          Store(Load(dbias + i, count...) + v, dbias + i, count...);
-                       return g_at(i, count...) * z;
+                       const N g = g_at(i, count...);
+                       sum = sum + g;
+                       return g * z;
                      }));
-  N mean(0.0);
-  if (args.centered) mean = N(SumVectors<T>(n, g_at) / n);
+  const N mean(args.centered ? static_cast<double>(SumOfLanes(sum)) / static_cast<double>(n) : 0.0);
   ForVectors<T>(n, [=](int64_t i, auto... count) {
     Store((g_at(i, count...) - mean - z_at(i, count...) * projection) * s.r, dx + i, count...);
   });
@@ -115,8 +118,14 @@ void NormGrad(const NormGradArgs& args) {
   T* dx = static_cast<T*>(args.dx);
   const int64_t part_rows = std::max(kMinPartRows, (rows + kMaxParts - 1) / kMaxParts);
   const int64_t parts = (rows + part_rows - 1) / part_rows;
-  const auto dweight = std::make_unique<A[]>(args.dweight != nullptr ? parts * n : 0);
-  const auto dbias = std::make_unique<A[]>(args.dbias != nullptr ? parts * n : 0);
+  // Aligned: else each vector of a sum would lie in two cache lines.
+  const auto sums = [&](const void* wanted) {
+    const int64_t size = wanted != nullptr ? parts * n : 0;
+    auto zeros = hwy::AllocateAligned<A>(std::max<int64_t>(size, 1));
+    std::fill_n(zeros.get(), size, A());
+    return zeros;
+  };
+  const auto dweight = sums(args.dweight), dbias = sums(args.dbias);
   ParallelFor(parts, kGrain / std::max<int64_t>(part_rows * n, 1), [&](int64_t begin, int64_t end) {
     for (int64_t part = begin; part < end; ++part) {
       for (int64_t row = part * part_rows; row < std::min((part + 1) * part_rows, rows); ++row) {

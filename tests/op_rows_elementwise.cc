@@ -68,21 +68,21 @@ std::vector<Inputs> Three() {
 
 const std::vector<Inputs> kMismatched = {Reals({{2, 3}, {4}})};
 
-// A derivative in terms of a rounded result has as many digits as that: hence the tolerances.
+// A derivative in terms of a rounded result has as many digits as that: hence those of bf16.
 template <typename F>
-OpRow Unary(const char* name, std::vector<Inputs> cases, F f, double tolerance = 1.0) {
+OpRow Unary(const char* name, std::vector<Inputs> cases, F f, double bf16_tolerance = 1.0) {
   return {.name = name,
           .cases = std::move(cases),
           .f = [f](const Tensors& x) { return f(x[0]); },
-          .tolerance = tolerance};
+          .bf16_tolerance = bf16_tolerance};
 }
 
 template <typename F>
-OpRow Binary(const char* name, std::vector<Inputs> cases, F f, double tolerance = 1.0) {
+OpRow Binary(const char* name, std::vector<Inputs> cases, F f, double bf16_tolerance = 1.0) {
   return {.name = name,
           .cases = std::move(cases),
           .f = [f](const Tensors& x) { return f(x[0], x[1]); },
-          .tolerance = tolerance,
+          .bf16_tolerance = bf16_tolerance,
           .bad = kMismatched};
 }
 

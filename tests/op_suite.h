@@ -41,10 +41,11 @@ struct OpRow {
   std::string name;
   std::vector<Inputs> cases;
   Function f;
-  double tolerance = 1.0;     // Times the default of each check.
-  bool bf16 = true;           // The op takes bf16.
-  std::vector<Inputs> bad{};  // These end in an error that names the op and every shape.
-  std::string op{};           // The name in errors, where it is not `name`.
+  double tolerance = 1.0;       // Times the default of each check.
+  bool bf16 = true;             // The op takes bf16,
+  double bf16_tolerance = 1.0;  // within its tolerance times this.
+  std::vector<Inputs> bad{};    // These end in an error that names the op and every shape.
+  std::string op{};             // The name in errors, where it is not `name`.
 };
 
 // Runs `f` in a child process and expects it to end in a failed check of `op` that shows each of
@@ -53,7 +54,7 @@ void ExpectShapeError(const std::string& op, const std::vector<Shape>& shapes,
                       absl::FunctionRef<void()> f);
 
 // The conformance suite. A file of rows is a test of its own:
-//   PALIMPSEST_OP_ROWS(Norm, std::vector<OpRow>{{"rms_norm", ...}, ...});
+//   PALIMPSEST_OP_ROWS(Norm, NormRows());  // std::vector<OpRow> NormRows() { ... }
 class OpSuite : public testing::TestWithParam<OpRow> {};
 
 inline void PrintTo(const OpRow& row, std::ostream* os) { *os << row.name; }

@@ -23,6 +23,12 @@ __device__ N NormalDensity(N x) {
   return N(0.39894228040143267794) * exp(N(-0.5) * x * x);
 }
 
+// 0 at -infinity.
+template <typename N>
+__device__ N Gelu(N x) {
+  return x < N(-40) ? N(0) : x * NormalCdf(x);
+}
+
 template <typename N>
 __device__ N SiluSlope(N x) {
   const N s = Sigmoid(x);
