@@ -77,7 +77,7 @@ TEST(RandomStreamTest, BelowIsUnbiased) {
     ASSERT_LT(v, n);
     ++counts[v % 3];
   }
-  for (const int count : counts) EXPECT_NEAR(count, kDraws / 3, 4 * std::sqrt(kDraws * 2 / 9.0));
+  for (const int count : counts) EXPECT_NEAR(count, kDraws / 3.0, 4 * std::sqrt(kDraws * 2 / 9.0));
 }
 
 TEST(RandomStreamTest, BelowSmallNumbers) {

@@ -133,7 +133,7 @@ LinearScanResult LinearScan(const LinearUpdate& update, const Tensor& q, const T
   CheckShapes(update, q, state);
   chunk = std::clamp<int64_t>(chunk, 1, kMaxLinearChunk);
   const Operands operands(update, q, state);
-  const Tensors inputs = operands.Distinct();
+  const Tensors& inputs = operands.Distinct();
   const LinearChunkArgs args = operands.Args(chunk);
   Tensor y = Tensor::Empty(update.write.rows.shape(), args.dtype, q.device());
   Tensor last = Tensor::Empty(state.shape(), args.dtype, q.device());

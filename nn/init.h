@@ -15,7 +15,7 @@ struct ParamInit {
   DType dtype;
   double stddev;           // Of weights that read the residual stream.
   double residual_stddev;  // Of weights that write to it.
-  std::string path = "";
+  std::string path = {};
 
   ParamInit At(const std::string& name) const;  // "blocks.0" -> "blocks.0.mixer"
   RandomStream Stream() const { return stream.Fork(path); }

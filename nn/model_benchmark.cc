@@ -54,7 +54,8 @@ int RegisterAll() {
       {"gated_delta", "memory { rule { name: 'gated_delta' } }"},
       {"titans_mlp", "memory { rule { name: 'titans_mlp' } }"},
   };
-  for (const auto& [name, mixer] : mixers) {
+  for (const auto& entry : mixers) {
+    const std::string &name = entry.first, &mixer = entry.second;
     const auto train = [mixer](benchmark::State& state) { ForwardBackward(state, mixer); };
     benchmark::RegisterBenchmark(("forward_backward/" + name).c_str(), train)
         ->ArgName("threads")

@@ -191,7 +191,7 @@ class FinishedRun : public testing::Test {
       files_.push_back(ReadFile(checkpoints_ + "/" + name));
   }
   std::vector<std::string> Resume(std::vector<std::string> more) const {
-    more.push_back("--resume");
+    more.emplace_back("--resume");
     return run_.TrainArgs(more);
   }
   void ExpectNothingLost() const {

@@ -13,8 +13,9 @@ namespace palimpsest {
 struct Function : std::function<Tensors(const Tensors&)> {
   Function() = default;
   template <typename F>
-  requires std::is_invocable_v<const F&, const Tensors&> Function(
-      F f)  // NOLINT: a lambda is a function.
+  requires std::is_invocable_v<const F&, const Tensors&>
+  // NOLINTNEXTLINE(google-explicit-constructor): a lambda is a function.
+  Function(F f)
       : function([f](const Tensors& x) -> Tensors {
           if constexpr (std::is_same_v<std::invoke_result_t<const F&, const Tensors&>, Tensor>) {
             return {f(x)};

@@ -74,7 +74,7 @@ TEST(Program, StoppedBySignalsItGoesOnToTheSameBits) {
   ASSERT_EQ(Palimpsest(whole.TrainArgs(longer)).code, 0);
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
     std::vector<std::string> args = stopped.TrainArgs(longer);
-    args.push_back("--resume");
+    args.emplace_back("--resume");
     Process process(PalimpsestCommand(args));
     process.WaitFor("/3000  loss");
     process.Signal(signal);
@@ -110,7 +110,7 @@ TEST(Program, KilledItResumesFromItsLastCheckpoint) {
   process.Signal(SIGKILL);
   EXPECT_EQ(process.Wait().code, 128 + SIGKILL);
   std::vector<std::string> args = killed.TrainArgs(longer);
-  args.push_back("--resume");
+  args.emplace_back("--resume");
   ASSERT_EQ(Palimpsest(args).code, 0);
   EXPECT_EQ(Losses(killed.run_dir), Losses(whole.run_dir));
 }

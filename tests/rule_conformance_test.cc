@@ -107,10 +107,11 @@ TEST_P(RuleConformance, SecondGradients) {
 
 // The gradients of the chunks are those of the steps, where finite differences would take too long.
 TEST_P(RuleConformance, GradientsOfChunksAreThoseOfSteps) {
-  for (const auto& [time, chunk] : {std::pair<int64_t, int64_t>{65, 64}, {50, 16}, {17, 1}}) {
+  for (const auto& size : {std::pair<int64_t, int64_t>{65, 64}, {50, 16}, {17, 1}}) {
+    const int64_t time = size.first, chunk = size.second;
     const Problem p = Make({.batch = 1, .time = time, .heads = 2, .key = 6, .value = 5});
     const auto gradients = [&](Form form) {
-      const Function f = [&p, form, chunk = chunk](const Tensors& x) {
+      const Function f = [&p, form, chunk](const Tensors& x) {
         return RunForm(p.With(x), form, chunk);
       };
       return Gradients(f, p.Inputs(), RandomLike(RunForm(p, form, chunk), 1));

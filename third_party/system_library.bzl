@@ -21,7 +21,9 @@ _WITHOUT_SANITIZERS = """
 #pragma push_macro("__has_feature")
 #undef __SANITIZE_ADDRESS__
 #undef __SANITIZE_THREAD__
+#ifndef __clang__  // Whose own headers need it.
 #undef __has_feature
+#endif
 #include_next "{}"
 #pragma pop_macro("__SANITIZE_ADDRESS__")
 #pragma pop_macro("__SANITIZE_THREAD__")

@@ -188,7 +188,8 @@ absl::StatusOr<Checkpoint> LoadCheckpoint(const std::string& path, CheckpointPar
   if (const std::string error = ReadMetadata(file->metadata, checkpoint); !error.empty()) {
     return absl::InvalidArgumentError(absl::StrCat(path, ": not a checkpoint: ", error));
   }
-  for (auto& [name, x] : file->tensors) {
+  for (auto& entry : file->tensors) {
+    const std::string& name = entry.first;
     const auto section =
         std::find_if(std::begin(kSections), std::end(kSections),
                      [&](const Section& s) { return absl::StartsWith(name, s.prefix); });
@@ -197,7 +198,7 @@ absl::StatusOr<Checkpoint> LoadCheckpoint(const std::string& path, CheckpointPar
           absl::StrCat(path, ": not a checkpoint: tensor '", name, "' belongs to no part of it"));
     }
     const std::string key(absl::StripPrefix(name, section->prefix));
-    (checkpoint.*section->tensors).emplace(key, std::move(x));
+    (checkpoint.*section->tensors).emplace(key, std::move(entry.second));
   }
   return checkpoint;
 }

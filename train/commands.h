@@ -26,6 +26,7 @@ Command& TrainCommand();
 Command& EvalCommand();
 Command& GenerateCommand();
 Command& RulesCommand();
+Command& ScanCommand();
 
 }  // namespace palimpsest
 

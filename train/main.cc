@@ -16,7 +16,7 @@ constexpr const char* kProgram = "palimpsest";
 constexpr int kExitFailed = 1, kExitUsage = 2;
 
 std::vector<Command*> Commands() {
-  return {&TrainCommand(), &EvalCommand(), &GenerateCommand(), &RulesCommand()};
+  return {&TrainCommand(), &EvalCommand(), &GenerateCommand(), &RulesCommand(), &ScanCommand()};
 }
 
 void PrintHelp(FILE* out) {
@@ -71,7 +71,7 @@ int Main(const std::vector<std::string>& args) {
     names.push_back(command->name());
     if (command->name() == args[0]) return RunCommand(command, {args.begin() + 1, args.end()});
   }
-  names.push_back("version");
+  names.emplace_back("version");
   return Fail(kProgram,
               absl::InvalidArgumentError(
                   absl::StrCat("there is no command ", NameAndKnown(args[0], names))),

@@ -36,7 +36,7 @@ class TrainingLoop {
     result_.step = trainer_.step();
     result_.seconds = throughput_.seconds();
     result_.tokens_per_second = throughput_.tokens_per_second();
-    return std::move(result_);
+    return result_;
   }
 
  private:
