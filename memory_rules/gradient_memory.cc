@@ -61,7 +61,7 @@ std::vector<std::string> GradientMemory::state_names() const {
   }
   if (options_.window == 1) return names;
   names.insert(names.end(), {"window_k", "window_v", "window_gamma"});
-  if (options_.objective == Objective::kHuber) names.push_back("window_delta");
+  if (options_.objective == Objective::kHuber) names.emplace_back("window_delta");
   return names;
 }
 

@@ -76,7 +76,7 @@ class ScanFile {
     const auto it = tensors_.find("cu_seqlens");
     sequences_ = batch;
     if (it == tensors_.end()) return absl::OkStatus();
-    used_.push_back("cu_seqlens");
+    used_.emplace_back("cu_seqlens");
     const std::vector<double> bounds = it->second.ToVector();
     if (IsFloat(it->second.dtype()) || it->second.rank() != 1 || bounds.size() < 2 || batch != 1 ||
         bounds.front() != 0 || bounds.back() != time ||
