@@ -48,13 +48,23 @@ Tensor Values(int64_t n, uint64_t seed, DType dtype) {
 // Without the first element, so that nothing lies on a vector's boundary.
 Tensor Shifted(const Tensor& x) { return x.size() > 1 ? x.Rows(1, x.size()) : x; }
 
-void ExpectSame(const Tensor& got, const Tensor& want, double tolerance, const std::string& what) {
+// Relative to the result or, where terms may have cancelled, to a tenth of the operands.
+void ExpectSame(const Tensor& got, const Tensor& want, double tolerance, const std::string& what,
+                const std::vector<double>& operands = {}) {
   const std::vector<double> x = got.ToVector(), y = want.ToVector();
   ASSERT_EQ(x.size(), y.size());
   for (size_t i = 0; i < x.size(); ++i) {
     if (std::isnan(y[i]) ? std::isnan(x[i]) : x[i] == y[i]) continue;
-    ASSERT_NEAR(x[i], y[i], tolerance * (1e-30 + std::abs(y[i]))) << what << " at " << i;
+    const double terms = operands.empty() || !std::isfinite(operands[i]) ? 0.0 : 0.1 * operands[i];
+    ASSERT_NEAR(x[i], y[i], tolerance * (terms + std::abs(y[i]))) << what << " at " << i;
   }
+}
+
+// 1 + |x|
+std::vector<double> Magnitudes(const Tensor& x) {
+  std::vector<double> values = x.ToVector();
+  for (double& v : values) v = 1.0 + std::abs(v);
+  return values;
 }
 
 TEST_P(ElementwiseTest, Unary) {
@@ -73,7 +83,7 @@ TEST_P(ElementwiseTest, Unary) {
           args.x = there.raw(), args.y = got.mutable_raw();
           unary(GetParam(), args);
           ExpectSame(got, want, 8 * Tolerance(dtype),
-                     "unary " + std::to_string(op) + " " + NameOf(dtype));
+                     "unary " + std::to_string(op) + " " + NameOf(dtype), Magnitudes(x));
         }
       }
     }
@@ -103,6 +113,21 @@ void Place(Args& args, const Operands& o) {
   std::copy(o.shape.begin(), o.shape.end(), args.shape);
   std::copy(o.a_strides.begin(), o.a_strides.end(), args.a_strides);
   std::copy(o.b_strides.begin(), o.b_strides.end(), args.b_strides);
+}
+
+// The magnitudes of the two operands of each element, multiplied.
+std::vector<double> Magnitudes(const Operands& o, const Tensor& a, const Tensor& b) {
+  const std::vector<double> of_a = Magnitudes(a), of_b = Magnitudes(b);
+  std::vector<double> all(NumElements(o.shape));
+  for (size_t i = 0; i < all.size(); ++i) {
+    int64_t rest = static_cast<int64_t>(i), at_a = 0, at_b = 0;
+    for (size_t axis = o.shape.size(); axis-- > 0; rest /= o.shape[axis]) {
+      at_a += rest % o.shape[axis] * o.a_strides[axis];
+      at_b += rest % o.shape[axis] * o.b_strides[axis];
+    }
+    all[i] = of_a[at_a] * of_b[at_b];
+  }
+  return all;
 }
 
 TEST_P(ElementwiseTest, Binary) {
@@ -135,7 +160,8 @@ TEST_P(ElementwiseTest, Binary) {
           args.a = there_a.raw(), args.b = there_b.raw(), args.out = got.mutable_raw();
           binary(GetParam(), args);
           ExpectSame(got, want, 8 * Tolerance(dtype),
-                     "binary " + std::to_string(i) + " " + NameOf(dtype) + " " + ToString(o.shape));
+                     "binary " + std::to_string(i) + " " + NameOf(dtype) + " " + ToString(o.shape),
+                     Magnitudes(o, a, b));
         }
       }
     }
@@ -191,6 +217,33 @@ TEST_P(ElementwiseTest, Cast) {
       }
     }
   }
+}
+
+// More elements than threads: each of them does several.
+TEST_P(ElementwiseTest, MoreThanOnePass) {
+  const int64_t packed = (int64_t{1} << 23) + 3, rows = (int64_t{1} << 20) + 3;
+  const Tensor x = Values(packed, 1, DType::kF32), column = Values(rows, 2, DType::kF32);
+  const Tensor there = CopyTo(x, GetParam()), there_column = CopyTo(column, GetParam());
+  const auto run = [&](Device device, const Tensor& of, const Tensor& with) {
+    Tensor negated = Tensor::Empty({packed}, DType::kF32, device),
+           sum = Tensor::Empty({rows, 3}, DType::kF32, device);
+    unary(device, {UnaryOp::kNeg, DType::kF32, packed, of.raw(), negated.mutable_raw()});
+    BinaryArgs args{.op = BinaryOp::kAdd,
+                    .dtype = DType::kF32,
+                    .rank = 0,
+                    .shape = {},
+                    .a_strides = {},
+                    .b_strides = {},
+                    .a = of.raw(),
+                    .b = with.raw(),
+                    .out = sum.mutable_raw()};
+    Place(args, {{rows, 3}, {3, 1}, {1, 0}, 3 * rows, rows});
+    binary(device, args);
+    return Tensors{negated, sum};
+  };
+  const Tensors want = run(Device::kCpu, x, column), got = run(GetParam(), there, there_column);
+  ExpectSame(got[0], want[0], 0.0, "neg");
+  ExpectSame(got[1], want[1], 0.0, "add");
 }
 
 // In place, twice: the same bits.

@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <ostream>
 #include <tuple>
 
 #include "kernels/cuda/cublas_lt.h"
@@ -50,6 +51,14 @@ struct Problem {
   }
 };
 
+std::ostream& operator<<(std::ostream& os, const Stored& x) {
+  return os << x.dtype << " [" << x.rows << "," << x.cols << "] ld " << x.ld;
+}
+std::ostream& operator<<(std::ostream& os, const Problem& p) {
+  return os << p.batch << " products of a " << p.a << (p.trans_a ? " transposed" : "") << " and b "
+            << p.b << (p.trans_b ? " transposed" : "") << " to " << p.c;
+}
+
 class Layout {
  public:
   Layout(const Stored& x, int64_t batch) {
@@ -78,7 +87,8 @@ class Layout {
 // reruns give the same bits.
 class Plan {
  public:
-  explicit Plan(const Problem& p) : a_(p.a, p.batch), b_(p.b, p.batch), c_(p.c, p.batch) {
+  explicit Plan(const Problem& p)
+      : problem_(p), a_(p.a, p.batch), b_(p.b, p.batch), c_(p.c, p.batch) {
     const CublasLt& lt = CublasLt::Get();
     const bool f64 = p.a.dtype == DType::kF64;
     PALIMPSEST_CUBLASLT_CHECK(lt.MatmulDescCreate(
@@ -95,9 +105,11 @@ class Plan {
   void Run(const void* a, const void* b, void* c, bool accumulate) const {
     const Scale one = 1, beta = accumulate ? 1 : 0;
     const CublasLt& lt = CublasLt::Get();
-    PALIMPSEST_CUBLASLT_CHECK(lt.Matmul(CublasLt::Handle(), desc_, &one, b, b_.get(), a, a_.get(),
-                                        &beta, c, c_.get(), c, c_.get(), &algorithm_, Workspace(),
-                                        kWorkspaceBytes, CudaStream()));
+    const cublasStatus_t status =
+        lt.Matmul(CublasLt::Handle(), desc_, &one, b, b_.get(), a, a_.get(), &beta, c, c_.get(), c,
+                  c_.get(), &algorithm_, Workspace(), kWorkspaceBytes, CudaStream());
+    PALIMPSEST_CHECK(status == CUBLAS_STATUS_SUCCESS)
+        << "cuBLASLt: " << lt.GetStatusString(status) << " for " << problem_;
   }
 
  private:
@@ -131,14 +143,13 @@ class Plan {
         lt.MatmulAlgoGetHeuristic(CublasLt::Handle(), desc_, b_.get(), a_.get(), c_.get(), c_.get(),
                                   preference, 1, &result, &found);
     lt.MatmulPreferenceDestroy(preference);
-    PALIMPSEST_CHECK(status == CUBLAS_STATUS_SUCCESS && found > 0)
-        << "cuBLASLt has no algorithm (" << lt.GetStatusString(status) << ") for " << p.batch
-        << " products of a " << p.a.dtype << " [" << p.a.rows << "," << p.a.cols << "] ld "
-        << p.a.ld << " and b [" << p.b.rows << "," << p.b.cols << "] ld " << p.b.ld << " to "
-        << p.c.dtype << " [" << p.c.rows << "," << p.c.cols << "] ld " << p.c.ld;
+    PALIMPSEST_CHECK(status == CUBLAS_STATUS_SUCCESS && found > 0 &&
+                     result.state == CUBLAS_STATUS_SUCCESS)
+        << "cuBLASLt has no algorithm (" << lt.GetStatusString(status) << ") for " << p;
     algorithm_ = result.algo;
   }
 
+  Problem problem_;
   Layout a_, b_, c_;
   cublasLtMatmulDesc_t desc_ = nullptr;
   cublasLtMatmulAlgo_t algorithm_ = {};
@@ -191,7 +202,8 @@ void Clear(const GemmArgs& g) {
   const size_t size = SizeOf(g.out);
   for (int64_t item = 0; item < g.batch[0] * g.batch[1]; ++item) {
     char* c = static_cast<char*>(g.c.data) + GemmOffset(g, g.c, item) * static_cast<int64_t>(size);
-    PALIMPSEST_CUDA_CHECK(cudaMemset2DAsync(c, g.c.ld * size, 0, g.n * size, g.m, CudaStream()));
+    const size_t pitch = std::max(g.c.ld, g.n) * size;  // Of one row, ld means nothing.
+    PALIMPSEST_CUDA_CHECK(cudaMemset2DAsync(c, pitch, 0, g.n * size, g.m, CudaStream()));
   }
 }
 

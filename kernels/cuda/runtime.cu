@@ -1,4 +1,5 @@
 #include <cstdint>
+#include <cstdio>
 
 #include "core/allocator.h"
 #include "core/tensor.h"
@@ -8,10 +9,14 @@ namespace palimpsest {
 
 bool CudaPresent() {
   static const bool present = [] {
-    int count = 0;
-    const bool found = cudaGetDeviceCount(&count) == cudaSuccess && count > 0;
-    (void)cudaGetLastError();  // No device is no error.
-    return found;
+    int count = 0, driver = 0;
+    const cudaError_t error = cudaGetDeviceCount(&count);
+    if (error == cudaSuccess) return count > 0;
+    const bool installed = cudaDriverGetVersion(&driver) == cudaSuccess && driver > 0;
+    (void)cudaGetLastError();  // No device is no error, but a driver that cannot be used is one.
+    if (installed && error != cudaErrorNoDevice)
+      std::fprintf(stderr, "CUDA cannot be used: %s\n", cudaGetErrorString(error));
+    return false;
   }();
   return present;
 }
