@@ -1,5 +1,6 @@
 #include "core/parallel.h"
 
+#include <pthread.h>
 #include <sched.h>
 
 #include <algorithm>
@@ -7,6 +8,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -117,7 +119,14 @@ std::mutex pool_mutex;
 // Never destroyed: a worker may not outlive what it runs in, and statics die in no useful order.
 // Shared with the jobs in it: another thread may replace it meanwhile.
 std::shared_ptr<Pool>& TheSlot() {
-  static auto* slot = new std::shared_ptr<Pool>;
+  static auto* slot = [] {
+    // A forked child has none of the workers, and nobody to release the mutex.
+    pthread_atfork(nullptr, nullptr, [] {
+      new (&pool_mutex) std::mutex;
+      new (&TheSlot()) std::shared_ptr<Pool>;
+    });
+    return new std::shared_ptr<Pool>;
+  }();
   return *slot;
 }
 

@@ -12,15 +12,13 @@
 namespace palimpsest {
 namespace {
 
-struct Entry {
-  std::vector<ParamSpec> params;
-  RuleFactory factory;
-};
-
-std::map<std::string, Entry>& Registry() {
-  static auto* registry = new std::map<std::string, Entry>;
+std::map<std::string, RuleEntry>& Registry() {
+  static auto* registry = new std::map<std::string, RuleEntry>;
   return *registry;
 }
+
+// Where rules go instead while they are captured.
+constinit std::vector<RuleEntry>* captured = nullptr;
 
 // Levenshtein's distance.
 size_t EditDistance(const std::string& a, const std::string& b) {
@@ -45,7 +43,7 @@ std::string Suggestion(const std::string& name, const std::vector<std::string>& 
   return absl::StrCat("did you mean \"", *nearest, "\"? ");
 }
 
-absl::StatusOr<const Entry*> Find(const std::string& name) {
+absl::StatusOr<const RuleEntry*> Find(const std::string& name) {
   const auto it = Registry().find(name);
   if (it != Registry().end()) return &it->second;
   const std::vector<std::string> known = MemoryRuleNames();
@@ -122,10 +120,22 @@ std::vector<ParamSpec> WithDefaults(std::vector<ParamSpec> specs,
 
 bool RegisterMemoryRule(const std::string& name, std::vector<ParamSpec> params,
                         RuleFactory factory) {
-  const bool inserted =
-      Registry().try_emplace(name, Entry{std::move(params), std::move(factory)}).second;
+  RuleEntry entry{name, std::move(params), std::move(factory)};
+  if (captured != nullptr) {
+    captured->push_back(std::move(entry));
+    return true;
+  }
+  const bool inserted = Registry().try_emplace(name, std::move(entry)).second;
   PALIMPSEST_CHECK(inserted) << "memory rule " << name << " registered twice";
   return inserted;
+}
+
+std::vector<RuleEntry> CaptureMemoryRules(absl::FunctionRef<void()> load) {
+  std::vector<RuleEntry> rules;
+  captured = &rules;
+  load();
+  captured = nullptr;
+  return rules;
 }
 
 std::vector<std::string> MemoryRuleNames() {
@@ -135,13 +145,13 @@ std::vector<std::string> MemoryRuleNames() {
 }
 
 absl::StatusOr<std::vector<ParamSpec>> MemoryRuleParams(const std::string& name) {
-  const absl::StatusOr<const Entry*> entry = Find(name);
+  const absl::StatusOr<const RuleEntry*> entry = Find(name);
   if (!entry.ok()) return entry.status();
   return (*entry)->params;
 }
 
 absl::StatusOr<std::unique_ptr<MemoryRule>> MakeMemoryRule(const RuleConfig& config) {
-  const absl::StatusOr<const Entry*> entry = Find(config.name);
+  const absl::StatusOr<const RuleEntry*> entry = Find(config.name);
   if (!entry.ok()) return entry.status();
   RuleParams params;
   for (const ParamSpec& spec : (*entry)->params) params[spec.name] = spec.value;

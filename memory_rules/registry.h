@@ -1,6 +1,7 @@
 #ifndef MEMORY_RULES_REGISTRY_H_
 #define MEMORY_RULES_REGISTRY_H_
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -8,9 +9,23 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "memory_rules/rule.h"
 
 namespace palimpsest {
+
+// What a plugin and the program that loads it must agree on: the headers of core, ops and
+// memory_rules as compiled code sees them. Raise it with every change to them that moves a field, a
+// virtual function or a signature.
+inline constexpr int32_t kPluginAbi = 1;
+// The number in every object that can register a rule. A symbol and not a function: LoadPlugin
+// reads it in the file. To ask a plugin that is loaded would be too late, since loading runs what
+// registers its rules, against headers that may be others, and fails with no number to name where
+// a symbol is missing.
+extern "C" {
+[[gnu::used, gnu::visibility("default")]] inline constexpr int32_t palimpsest_plugin_abi =
+    kPluginAbi;
+}
 
 // A rule's parameters, checked against their specs, defaults filled in.
 using RuleParams = std::map<std::string, double>;
@@ -36,6 +51,16 @@ std::vector<ParamSpec> WithDefaults(std::vector<ParamSpec> specs,
 // Makes a rule known by `name`; a name taken already is a programmer's mistake.
 bool RegisterMemoryRule(const std::string& name, std::vector<ParamSpec> params,
                         RuleFactory factory);
+
+// A rule before it is registered.
+struct RuleEntry {
+  std::string name;
+  std::vector<ParamSpec> params;
+  RuleFactory factory;
+};
+// What `load` registers, in order, which stays unregistered: a plugin's rules are known once all of
+// them are sound.
+std::vector<RuleEntry> CaptureMemoryRules(absl::FunctionRef<void()> load);
 
 // In a rule's file: its config name, its class (constructed from RuleParams) and its ParamSpecs, if
 // any; or a vector of them.

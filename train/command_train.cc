@@ -1,9 +1,14 @@
 #include <cstdio>
 #include <cstdlib>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "core/allocator.h"
+#include "memory_rules/plugin.h"
 #include "train/commands.h"
 #include "train/config.h"
 #include "train/program.h"
@@ -38,8 +43,9 @@ class Train : public Command {
   }
 
   absl::StatusOr<int> Run(const std::vector<std::string>& rest) override {
-    const absl::StatusOr<TrainConfig> config = Config(rest);
+    absl::StatusOr<TrainConfig> config = Config(rest);
     if (!config.ok()) return config.status();
+    if (absl::Status s = CheckAndRecordPlugins(&*config); !s.ok()) return s;
     Progress progress(stdout);
     SetOutOfMemoryHandler([&](const absl::Status& status) {
       progress.Clear();
@@ -74,6 +80,31 @@ class Train : public Command {
     return absl::InvalidArgumentError(
         "what is there to train? give --config=FILE, or --run_dir=DIR --resume to go on with a "
         "run");
+  }
+
+  // Replaces the plugins that the config names, all of which are to be there, by those that the
+  // model's rules come from.
+  absl::Status CheckAndRecordPlugins(TrainConfig* config) const {
+    if (absl::Status s = CheckPlugins(*config); !s.ok()) return s;
+    if (resume_) {
+      const absl::StatusOr<TrainConfig> before = LoadConfig(RunConfigPath(config->run_dir()), {});
+      if (before.ok()) {
+        if (absl::Status s = CheckPlugins(*before); !s.ok()) return s;
+      }
+    }
+    std::set<std::string> used;
+    for (const ModelConfig::Block& block : config->model().block())
+      used.insert(block.memory().rule().name());
+    config->clear_plugin();
+    for (const Plugin& plugin : LoadedPlugins()) {
+      TrainConfig::Plugin record;
+      record.set_path(plugin.path);
+      for (const std::string& rule : plugin.rules) {
+        if (used.contains(rule)) record.add_rule(rule);
+      }
+      if (record.rule_size() > 0) *config->add_plugin() = std::move(record);
+    }
+    return absl::OkStatus();
   }
 
   std::string config_, run_dir_;

@@ -1,12 +1,15 @@
 #include "train/config.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <set>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "google/protobuf/text_format.h"
+#include "memory_rules/rule.h"
 #include "train/file.h"
 #include "train/override.h"
 #include "train/proto_text.h"
@@ -45,7 +48,8 @@ bool FreeToChange(const std::string& path) {
                                               "memory_limit_mb", "run_dir", "stop_accuracy",
                                               // What they hold is in data.fingerprint.
                                               "data.bytes.path", "data.bytes.val_path"};
-  return kFree.contains(path);
+  // Where a plugin is; the model names its rules.
+  return kFree.contains(path) || absl::StartsWith(path, "plugin.");
 }
 
 std::string ValueOr(const std::map<std::string, std::string>& values, const std::string& path) {
@@ -95,6 +99,19 @@ absl::Status ValidateConfig(const TrainConfig& config) {
         absl::StrCat("stop_accuracy is ", config.stop_accuracy(), ", must be at most 1"));
   if (config.run_dir().empty()) return absl::InvalidArgumentError("run_dir is empty");
   return ConfigDType(config).status();
+}
+
+absl::Status CheckPlugins(const TrainConfig& config) {
+  const std::vector<std::string> known = MemoryRuleNames();
+  for (const TrainConfig::Plugin& plugin : config.plugin()) {
+    for (const std::string& rule : plugin.rule()) {
+      if (std::find(known.begin(), known.end(), rule) != known.end()) continue;
+      return absl::NotFoundError(
+          absl::StrCat("the model's memory rule \"", rule,
+                       "\" is one of a plugin: give --plugin=", plugin.path()));
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CheckFitsModel(const TrainConfig& config, int64_t vocab) {

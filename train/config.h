@@ -20,6 +20,9 @@ absl::StatusOr<TrainConfig> LoadConfig(const std::string& path,
 // The numbers of the run itself; model, data and optimizer check their own.
 absl::Status ValidateConfig(const TrainConfig& config);
 
+// That the rules of the plugins that `config` names are known; NotFound says which plugin to give.
+absl::Status CheckPlugins(const TrainConfig& config);
+
 // That data of `vocab` different tokens, in sequences of the config's length, suit the config's
 // model.
 absl::Status CheckFitsModel(const TrainConfig& config, int64_t vocab);

@@ -14,6 +14,10 @@ const char* Assign(const std::string& text, std::string* target) {
   *target = text;
   return nullptr;
 }
+const char* Assign(const std::string& text, std::vector<std::string>* target) {
+  target->push_back(text);
+  return nullptr;
+}
 const char* Assign(const std::string& text, int64_t* target) {
   return absl::SimpleAtoi(text, target) ? nullptr : "an integer";
 }
@@ -30,6 +34,7 @@ std::string Show(const std::string& value) {
 std::string Show(int64_t value) { return absl::StrCat(" (", value, ")"); }
 std::string Show(double value) { return absl::StrCat(" (", value, ")"); }
 std::string Show(bool) { return ""; }
+std::string Show(const std::vector<std::string>&) { return ""; }
 
 }  // namespace
 

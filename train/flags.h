@@ -10,10 +10,10 @@
 
 namespace palimpsest {
 
-// One command's flags: --name=value, or --name for a bool.
+// One command's flags: --name=value, or --name for a bool. A list takes a value each time.
 class Flags {
  public:
-  using Target = std::variant<std::string*, int64_t*, double*, bool*>;
+  using Target = std::variant<std::string*, int64_t*, double*, bool*, std::vector<std::string>*>;
 
   // `target` holds the default. `value` stands for what is given ("FILE"); none for a bool.
   Flags& Add(const std::string& name, const std::string& value, Target target,

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 namespace palimpsest {
 namespace {
@@ -17,7 +18,8 @@ class FlagsTest : public testing::Test {
     flags_.Add("run", "DIR", &run_, "a run")
         .Add("tokens", "N", &tokens_, "how many")
         .Add("heat", "X", &heat_, "t")
-        .Add("resume", "", &resume_, "on");
+        .Add("resume", "", &resume_, "on")
+        .Add("plugin", "PATH", &plugins_, "code");
   }
   std::string Error(const std::string& arg) const {
     return std::string(flags_.Parse({arg}).status().message());
@@ -27,6 +29,7 @@ class FlagsTest : public testing::Test {
   int64_t tokens_ = 5;
   double heat_ = 0.5;
   bool resume_ = false;
+  std::vector<std::string> plugins_;
   Flags flags_;
 };
 
@@ -38,6 +41,11 @@ TEST_F(FlagsTest, SetsWhatIsGivenAndReturnsTheRest) {
   EXPECT_EQ(tokens_, 5);
   EXPECT_EQ(heat_, 0.1);
   EXPECT_TRUE(resume_);
+}
+
+TEST_F(FlagsTest, AListTakesEveryValue) {
+  ASSERT_TRUE(flags_.Parse({"--plugin=b", "--tokens=1", "--plugin=a"}).ok());
+  EXPECT_THAT(plugins_, ElementsAre("b", "a"));
 }
 
 TEST_F(FlagsTest, MistakesAreNamed) {

@@ -26,6 +26,7 @@ absl::StatusOr<LoadedRun> LoadRun(const std::string& run,
   if (!checkpoint.ok()) return checkpoint.status();
   absl::StatusOr<TrainConfig> config = ParseConfigText(checkpoint->config, found->path);
   if (!config.ok()) return config.status();
+  if (absl::Status s = CheckPlugins(*config); !s.ok()) return s;
   for (const std::string& override_text : overrides) {
     if (absl::Status s = ApplyOverride(override_text, &*config); !s.ok()) return s;
   }

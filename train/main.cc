@@ -4,6 +4,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "memory_rules/plugin.h"
 #include "train/commands.h"
 #include "train/program.h"
 #include "train/proto_text.h"
@@ -38,8 +39,10 @@ void PrintHelp(const Command& command, const Flags& flags) {
 
 int RunCommand(Command* command, const std::vector<std::string>& args) {
   bool help = false;
+  std::vector<std::string> plugins;
   Flags flags;
   command->AddFlags(&flags);
+  flags.Add("plugin", "PATH", &plugins, "memory rules of a shared object; may be repeated");
   const Flags own = flags;
   flags.Add("help", "", &help, "");
   const absl::StatusOr<std::vector<std::string>> rest = flags.Parse(args);
@@ -48,6 +51,10 @@ int RunCommand(Command* command, const std::vector<std::string>& args) {
   if (help) {
     PrintHelp(*command, own);
     return 0;
+  }
+  for (const std::string& path : plugins) {
+    const absl::StatusOr<Plugin> plugin = LoadPlugin(path);
+    if (!plugin.ok()) return Fail(kProgram, plugin.status(), kExitFailed);
   }
   const absl::StatusOr<int> code = command->Run(*rest);
   return code.ok() ? *code : Fail(kProgram, code.status(), kExitFailed);
