@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "core/random.h"
 #include "core/tensor.h"
@@ -127,6 +128,11 @@ struct ScanOptions {
 // gates are f32.
 ScanResult Scan(const MemoryRule& rule, const Sequence& seq, State state,
                 const ScanOptions& options = {});
+
+// InvalidArgument, with every shape, where Scan would stop the program: tokens, gates or a state
+// that do not fit, a rule with an anchor continued inside a chunk without it.
+absl::Status ValidateScan(const MemoryRule& rule, const Sequence& seq, const State& state,
+                          const ScanOptions& options = {});
 
 // A rule by name. Its parameters are maps, so a new rule needs no new message.
 struct RuleConfig {

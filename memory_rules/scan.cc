@@ -1,6 +1,9 @@
 #include <algorithm>
+#include <sstream>
+#include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "core/op_scope.h"
 #include "memory_rules/rows.h"
 #include "memory_rules/rule.h"
@@ -48,35 +51,64 @@ ScanResult OverChunks(const MemoryRule& rule, const Sequence& seq, State state, 
           rule.anchored() ? std::move(anchor) : State()};
 }
 
-void CheckSequence(const MemoryRule& rule, const Sequence& s, const State& state) {
-  const auto describe = [&](std::ostream& os) -> std::ostream& {
-    os << "q " << s.q << ", k " << s.k << ", v " << s.v;
-    for (const auto& [name, gate] : s.gates) os << ", " << name << " " << gate;
-    return os;
-  };
+std::string Shapes(const Sequence& s) {
   std::ostringstream shapes;
-  describe(shapes);
+  shapes << "q " << s.q << ", k " << s.k << ", v " << s.v;
+  for (const auto& [name, gate] : s.gates) shapes << ", " << name << " " << gate;
+  return shapes.str();
+}
+
+absl::Status ValidateTokens(const MemoryRule& rule, const Sequence& s) {
   const int64_t pairs = rule.pairs();
-  PALIMPSEST_CHECK(s.q.rank() == 4 && s.k.rank() == 4 && s.v.rank() == 4 &&
-                   s.k.shape() == Shape({s.q.dim(0), s.q.dim(1) * pairs, s.q.dim(2), s.q.dim(3)}) &&
-                   s.k.dim(0) == s.v.dim(0) && s.k.dim(1) == s.v.dim(1) && s.q.dim(2) > 0 &&
-                   s.v.dim(2) % s.q.dim(2) == 0)
-      << "[batch, time, heads, dim] expected, " << pairs
-      << " k and v a token, value heads a multiple of key heads: " << shapes.str();
-  PALIMPSEST_CHECK(!state.empty()) << "no state: a fresh one is the rule's Init";
+  if (s.q.rank() == 4 && s.k.rank() == 4 && s.v.rank() == 4 &&
+      s.k.shape() == Shape({s.q.dim(0), s.q.dim(1) * pairs, s.q.dim(2), s.q.dim(3)}) &&
+      s.k.dim(0) == s.v.dim(0) && s.k.dim(1) == s.v.dim(1) && s.q.dim(2) > 0 &&
+      s.v.dim(2) % s.q.dim(2) == 0)
+    return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("[batch, time, heads, dim] expected, ", pairs,
+                   " k and v a token, value heads a multiple of key heads: ", Shapes(s)));
+}
+
+absl::Status ValidateGates(const MemoryRule& rule, const Sequence& s, DType dtype) {
   const std::vector<GateSpec> specs = rule.gates();
-  PALIMPSEST_CHECK(specs.size() == s.gates.size())
-      << specs.size() << " gates expected: " << shapes.str();
+  if (specs.size() != s.gates.size())
+    return absl::InvalidArgumentError(absl::StrCat(specs.size(), " gates expected: ", Shapes(s)));
   for (const GateSpec& spec : specs) {
     Shape expected = {s.v.dim(0), (spec.per_token ? s.q : s.v).dim(1), s.v.dim(2)};
     if (spec.scope == GateScope::kKeyChannel) expected.push_back(s.k.dim(3));
     if (spec.scope == GateScope::kValueChannel) expected.push_back(s.v.dim(3));
     const auto gate = s.gates.find(spec.name);
-    PALIMPSEST_CHECK(gate != s.gates.end() && gate->second.shape() == expected &&
-                     gate->second.dtype() == state[0].dtype())
-        << "gate " << spec.name << " of " << state[0].dtype() << " " << expected
-        << " expected: " << shapes.str();
+    if (gate != s.gates.end() && gate->second.shape() == expected && gate->second.dtype() == dtype)
+      continue;
+    return absl::InvalidArgumentError(absl::StrCat("gate ", spec.name, " of ",
+                                                   std::string(NameOf(dtype)), " ",
+                                                   ToString(expected), " expected: ", Shapes(s)));
   }
+  return absl::OkStatus();
+}
+
+// Of `memories` in the first axis.
+absl::Status ValidateState(const Sequence& s, const State& state, int64_t memories) {
+  for (const Tensor& x : state) {
+    if (x.rank() > 0 && x.dim(0) == memories) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("state ", Describe(x), " for ", memories, " memories: ", Shapes(s)));
+  }
+  return absl::OkStatus();
+}
+
+// How many sequences are packed, or the batch.
+absl::StatusOr<int64_t> Sequences(const Sequence& s) {
+  if (!s.cu_seqlens) return s.v.dim(0);
+  const std::vector<double> bounds = s.cu_seqlens.ToVector();
+  if (s.v.dim(0) == 1 && bounds.size() > 1 && bounds.front() == 0 &&
+      bounds.back() == static_cast<double>(s.q.dim(1)) &&
+      std::is_sorted(bounds.begin(), bounds.end()))
+    return static_cast<int64_t>(bounds.size()) - 1;
+  return absl::InvalidArgumentError(
+      absl::StrCat("cu_seqlens ", Describe(s.cu_seqlens),
+                   " must rise from 0 to time, in a batch of one: ", Shapes(s)));
 }
 
 // Each key head once for every value head it serves.
@@ -96,12 +128,8 @@ Sequence Prepared(const Sequence& seq, DType dtype) {
 }
 
 ScanResult ScanOne(const MemoryRule& rule, const Sequence& seq, State state, const ScanOptions& o) {
-  const int64_t batch = seq.v.dim(0) * seq.v.dim(2);
-  for (const Tensor& s : state) {
-    PALIMPSEST_CHECK(s.rank() > 0 && s.dim(0) == batch)
-        << "state " << s << " for " << batch << " memories: v " << seq.v;
-  }
-  State anchor = o.phase == 0 ? state : o.anchor;
+  // A rule that has no anchor, and uses it all the same, finds the state.
+  State anchor = o.phase == 0 || o.anchor.empty() ? state : o.anchor;
   if (seq.q.dim(1) == 0)
     return {seq.v, std::move(state), rule.anchored() ? std::move(anchor) : State()};
   if (o.mode == ScanMode::kChunks)
@@ -132,17 +160,7 @@ State StateRows(const State& state, int64_t begin, int64_t end) {
 ScanResult ScanPacked(const MemoryRule& rule, const Sequence& seq, const Tensor& cu_seqlens,
                       const State& state, const ScanOptions& options) {
   const std::vector<double> bounds = cu_seqlens.ToVector();
-  const int64_t time = seq.q.dim(1), heads = seq.v.dim(2),
-                sequences = static_cast<int64_t>(bounds.size()) - 1;
-  PALIMPSEST_CHECK(seq.v.dim(0) == 1 && sequences >= 1 && bounds.front() == 0 &&
-                   bounds.back() == time && std::is_sorted(bounds.begin(), bounds.end()))
-      << "cu_seqlens " << cu_seqlens << " must rise from 0 to time, in a batch of one: v " << seq.v;
-  PALIMPSEST_CHECK(options.phase == 0)
-      << "packed sequences begin at a chunk's start, not at phase " << options.phase;
-  for (const Tensor& s : state) {
-    PALIMPSEST_CHECK(s.rank() > 0 && s.dim(0) == sequences * heads)
-        << "state " << s << " for " << sequences << " sequences of " << heads << " heads";
-  }
+  const int64_t heads = seq.v.dim(2), sequences = static_cast<int64_t>(bounds.size()) - 1;
   Tensors ys;
   std::vector<State> states, anchors;
   for (int64_t i = 0; i < sequences; ++i) {
@@ -169,14 +187,30 @@ ScanResult MemoryRule::Chunks(const Sequence& seq, State state, State anchor, in
       [&](const Rows& rows, const State& from, const State& at) { return Chunk(rows, from, at); });
 }
 
+absl::Status ValidateScan(const MemoryRule& rule, const Sequence& seq, const State& state,
+                          const ScanOptions& o) {
+  if (state.empty()) return absl::InvalidArgumentError("no state: a fresh one is the rule's Init");
+  if (absl::Status s = ValidateTokens(rule, seq); !s.ok()) return s;
+  if (absl::Status s = ValidateGates(rule, seq, state[0].dtype()); !s.ok()) return s;
+  const absl::StatusOr<int64_t> sequences = Sequences(seq);
+  if (!sequences.ok()) return sequences.status();
+  if (absl::Status s = ValidateState(seq, state, *sequences * seq.v.dim(2)); !s.ok()) return s;
+  if (o.chunk <= 0 || o.phase < 0 || o.phase >= o.chunk)
+    return absl::InvalidArgumentError(absl::StrCat("phase ", o.phase, " of a chunk of ", o.chunk));
+  if (o.phase != 0 && seq.cu_seqlens)
+    return absl::InvalidArgumentError(
+        absl::StrCat("packed sequences begin at a chunk's start, not at phase ", o.phase));
+  if (o.phase != 0 && rule.anchored() && o.anchor.size() != state.size())
+    return absl::InvalidArgumentError(
+        "to continue inside a chunk this rule needs the anchor that was returned with the state");
+  return absl::OkStatus();
+}
+
 ScanResult Scan(const MemoryRule& rule, const Sequence& seq, State state,
                 const ScanOptions& options) {
   const OpScope scope("scan");
-  CheckSequence(rule, seq, state);
-  PALIMPSEST_CHECK(options.chunk > 0 && options.phase >= 0 && options.phase < options.chunk)
-      << "phase " << options.phase << " of a chunk of " << options.chunk;
-  PALIMPSEST_CHECK(options.phase == 0 || !rule.anchored() || options.anchor.size() == state.size())
-      << "to continue inside a chunk this rule needs the anchor that was returned with the state";
+  const absl::Status valid = ValidateScan(rule, seq, state, options);
+  PALIMPSEST_CHECK(valid.ok()) << valid.message();
   const Sequence prepared = rule.Prepare(Prepared(seq, state[0].dtype()));
   ScanResult r = seq.cu_seqlens ? ScanPacked(rule, prepared, seq.cu_seqlens, state, options)
                                 : ScanOne(rule, prepared, std::move(state), options);

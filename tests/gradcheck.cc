@@ -1,112 +1,16 @@
 #include "tests/gradcheck.h"
 
-#include <cmath>
-#include <cstring>
-#include <vector>
-
-#include "core/random.h"
-#include "core/tape.h"
 #include "gtest/gtest.h"
 
 namespace palimpsest {
-namespace {
-
-constexpr double kStep = 1e-5;
-
-double Dot(const Tensors& a, const Tensors& b) {
-  double sum = 0.0;
-  for (size_t i = 0; i < a.size(); ++i) {
-    if (!a[i] || !b[i]) continue;
-    const std::vector<double> u = a[i].ToVector(), v = b[i].ToVector();
-    for (size_t j = 0; j < u.size(); ++j) sum += u[j] * v[j];
-  }
-  return sum;
-}
-
-// a - b, 0 where both are the same infinity or NaN.
-Tensors Difference(const Tensors& a, const Tensors& b) {
-  Tensors differences;
-  for (size_t i = 0; i < a.size(); ++i) {
-    std::vector<double> u = a[i].ToVector();
-    const std::vector<double> v = b[i].ToVector();
-    for (size_t j = 0; j < u.size(); ++j) {
-      const bool same = u[j] == v[j] || (std::isnan(u[j]) && std::isnan(v[j]));
-      u[j] = same ? 0.0 : u[j] - v[j];
-    }
-    differences.push_back(Tensor::FromVector(a[i].shape(), u, DType::kF64));
-  }
-  return differences;
-}
-
-// x + step dx.
-Tensors Move(const Tensors& x, const Tensors& dx, double step) {
-  Tensors moved = x;
-  for (size_t i = 0; i < x.size(); ++i) {
-    if (!dx[i]) continue;
-    std::vector<double> values = x[i].ToVector();
-    const std::vector<double> direction = dx[i].ToVector();
-    for (size_t j = 0; j < values.size(); ++j) values[j] += step * direction[j];
-    moved[i] = Tensor::FromVector(x[i].shape(), values, x[i].dtype());
-  }
-  return moved;
-}
-
-}  // namespace
-
-Tensors RandomLike(const Tensors& xs, uint64_t seed) {
-  Tensors random;
-  const RandomStream stream(seed, "test direction");
-  for (size_t i = 0; i < xs.size(); ++i) {
-    random.push_back(IsFloat(xs[i].dtype())
-                         ? RandomNormal(xs[i].shape(), stream.Fork(i), xs[i].dtype())
-                         : Tensor());
-  }
-  return random;
-}
-
-Tensors Gradients(const Function& f, const Tensors& x, const Tensors& dys) {
-  Tensors watched, ys, cotangents;
-  for (const Tensor& t : x) {
-    if (IsFloat(t.dtype())) watched.push_back(t);
-  }
-  Tape tape;
-  tape.Watch(watched);
-  const Tensors outs = f(x);
-  for (size_t i = 0; i < outs.size(); ++i) {
-    if (dys[i]) ys.push_back(outs[i]), cotangents.push_back(dys[i]);
-  }
-  const Tensors of_watched = tape.Gradient(ys, watched, cotangents);
-  Tensors gradients;
-  for (size_t i = 0, j = 0; i < x.size(); ++i) {
-    gradients.push_back(IsFloat(x[i].dtype()) ? of_watched[j++] : Tensor());
-  }
-  return gradients;
-}
-
-Function GradientOf(const Function& f, size_t inputs) {
-  return [f, inputs](const Tensors& all) {
-    const Tensors x(all.begin(), all.begin() + inputs), dys(all.begin() + inputs, all.end());
-    Tensors gradients;
-    for (Tensor& g : Gradients(f, x, dys)) {
-      if (g) gradients.push_back(std::move(g));
-    }
-    return gradients;
-  };
-}
 
 void CheckGradient(const Function& f, const Tensors& x, double tolerance, uint64_t seed) {
-  const Tensors dys = RandomLike(f(x), seed), dx = RandomLike(x, seed + 1);
-  const double analytic = Dot(Gradients(f, x, dys), dx);
-  const auto central = [&](double step) {
-    return Dot(dys, Difference(f(Move(x, dx, step)), f(Move(x, dx, -step)))) / (2 * step);
-  };
-  // Of fourth order: the error of second order cancels between the two steps.
-  const double numeric = (4 * central(kStep) - central(2 * kStep)) / 3;
-  EXPECT_NEAR(analytic, numeric, tolerance * (1.0 + std::abs(numeric)));
+  const Slope slope = SlopeAlong(f, x, RandomLike(x, seed + 1), RandomLike(f(x), seed));
+  EXPECT_LE(slope.Error(), tolerance) << slope.analytic << " by the tape, " << slope.numeric;
 }
 
 void CheckSecondGradient(const Function& f, const Tensors& x, double tolerance, uint64_t seed) {
-  const Tensors outs = f(x), dys = RandomLike(outs, seed + 2);
+  const Tensors dys = RandomLike(f(x), seed + 2);
   // Outputs without a cotangent (integers) drop out, so that all arguments are tensors.
   const Function differentiable = [f](const Tensors& x) {
     Tensors floats;
@@ -120,28 +24,6 @@ void CheckSecondGradient(const Function& f, const Tensors& x, double tolerance, 
     if (dy) all.push_back(dy);
   }
   CheckGradient(GradientOf(differentiable, x.size()), all, tolerance, seed);
-}
-
-double Distance(const Tensor& a, const Tensor& b) {
-  EXPECT_EQ(a.shape(), b.shape());
-  if (a.shape() != b.shape()) return HUGE_VAL;
-  const std::vector<double> u = a.ToVector(), v = b.ToVector();
-  double difference = 0.0, scale = 0.0;
-  for (size_t i = 0; i < u.size(); ++i) {
-    if (u[i] == v[i] || (std::isnan(u[i]) && std::isnan(v[i]))) {
-      if (std::isfinite(v[i])) scale += v[i] * v[i];
-      continue;
-    }
-    difference += (u[i] - v[i]) * (u[i] - v[i]);
-    scale += v[i] * v[i];
-  }
-  return difference == 0.0 ? 0.0 : std::sqrt(difference / scale);
-}
-
-bool SameBits(const Tensor& a, const Tensor& b) {
-  if (!a || !b) return !a && !b;
-  return a.shape() == b.shape() && a.dtype() == b.dtype() &&
-         (a.bytes() == 0 || std::memcmp(a.raw(), b.raw(), a.bytes()) == 0);
 }
 
 }  // namespace palimpsest

@@ -4,11 +4,11 @@
 #include <memory>
 #include <string>
 
+#include "conformance/checks.h"
 #include "memory_rules/plugin.h"
 #include "ops/layout.h"
+#include "ops/linalg.h"
 #include "optim/level.h"
-#include "tests/gradcheck.h"
-#include "tests/rule_problem.h"
 
 namespace palimpsest {
 namespace {
@@ -17,7 +17,7 @@ class PluginRule : public testing::Test {
  protected:
   static void SetUpTestSuite() {
     // With the threads of the pool about, whose copy in the child process has none.
-    MakeProblem({"delta"}, {.batch = 8, .time = 256, .key = 64, .value = 64});
+    MatMul(Tensor::Full({512, 512}, 1.0, DType::kF64), Tensor::Full({512, 512}, 1.0, DType::kF64));
     for (const char* name : {"longhorn", "bilinear"}) {
       const absl::StatusOr<Plugin> plugin =
           LoadPlugin(std::string("examples/plugins/lib") + name + ".so");
@@ -27,10 +27,14 @@ class PluginRule : public testing::Test {
   }
 };
 
-TEST_F(PluginRule, ChunksAreTheSteps) {
+TEST_F(PluginRule, IsWhatEveryRuleMustBe) {
   for (const char* name : {"longhorn", "bilinear"}) {
-    const Problem p = MakeProblem({name}, {.batch = 2, .time = 37, .heads = 2, .key_heads = 1});
-    EXPECT_LT(LargestDistance(RunForm(p, Form::kChunks, 16), RunForm(p, Form::kSteps, 16)), 1e-12);
+    for (const Check& check : Checks()) {
+      Measurements measurements;
+      check.run({name}, &measurements);
+      for (const Measurement& failure : Failures(measurements))
+        ADD_FAILURE() << name << ": " << check.name << ": " << Describe(failure);
+    }
   }
 }
 

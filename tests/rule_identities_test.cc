@@ -3,13 +3,13 @@
 #include <cmath>
 #include <tuple>
 
+#include "conformance/problem.h"
 #include "gtest/gtest.h"
 #include "ops/elementwise.h"
 #include "ops/layout.h"
 #include "ops/linalg.h"
 #include "ops/reduce.h"
 #include "tests/gradcheck.h"
-#include "tests/rule_problem.h"
 
 namespace palimpsest {
 namespace {

@@ -3,13 +3,13 @@
 #include <string>
 #include <vector>
 
+#include "conformance/problem.h"
 #include "core/tape.h"
 #include "gtest/gtest.h"
 #include "ops/elementwise.h"
 #include "ops/layout.h"
 #include "tests/gradcheck.h"
 #include "tests/program_testing.h"
-#include "tests/rule_problem.h"
 #include "train/file_testing.h"
 #include "train/safetensors.h"
 

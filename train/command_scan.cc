@@ -5,13 +5,12 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
 #include "core/tape.h"
 #include "memory_rules/rule.h"
 #include "train/commands.h"
+#include "train/rule_args.h"
 #include "train/safetensors.h"
 
 namespace palimpsest {
@@ -143,26 +142,6 @@ class ScanFile {
   int64_t sequences_ = 0;
   std::vector<std::string> used_;
 };
-
-// NAME=VALUE: a number for a parameter, a name for an option.
-absl::StatusOr<RuleConfig> ParseRule(const std::string& name,
-                                     const std::vector<std::string>& args) {
-  RuleConfig config{.name = name};
-  for (const std::string& arg : args) {
-    const std::pair<std::string, std::string> split = absl::StrSplit(arg, absl::MaxSplits('=', 1));
-    double number = 0.0;
-    if (split.first.empty() || arg.find('=') == std::string::npos) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("\"", arg, "\" is not a parameter of the rule: NAME=VALUE"));
-    }
-    if (absl::SimpleAtod(split.second, &number)) {
-      config.params[split.first] = number;
-    } else {
-      config.options[split.first] = split.second;
-    }
-  }
-  return config;
-}
 
 NamedTensors RunScan(const MemoryRule& rule, const ScanFile& in, const ScanOptions& options,
                      bool gradients) {

@@ -1,9 +1,8 @@
-#ifndef TESTS_RULE_PROBLEM_H_
-#define TESTS_RULE_PROBLEM_H_
+#ifndef CONFORMANCE_PROBLEM_H_
+#define CONFORMANCE_PROBLEM_H_
 
 #include <cstdint>
 #include <memory>
-#include <ostream>
 #include <string>
 #include <vector>
 
@@ -29,6 +28,8 @@ struct Problem {
   Problem With(const Tensors& inputs) const;
   // Tokens [begin, end) alone.
   Sequence Tokens(int64_t begin, int64_t end) const;
+  // The rows [begin, end) of a batch.
+  Problem Batch(int64_t begin, int64_t end) const;
   // Every gate of this name at one value.
   Problem WithGate(const std::string& name, double value) const;
   Problem CastTo(DType dtype) const;
@@ -43,17 +44,12 @@ Tensors Flat(const ScanResult& result);
 // The ways to run a rule that must agree: its steps, its chunks (fused where there is a kernel),
 // and its chunks one after the other in ops.
 enum class Form { kSteps, kChunks, kComposed };
+inline constexpr Form kForms[] = {Form::kSteps, Form::kChunks, Form::kComposed};
+std::string NameOf(Form form);
 Tensors RunForm(const Problem& problem, Form form, int64_t chunk);
 
-// The largest Distance between pairs.
-double LargestDistance(const Tensors& a, const Tensors& b);
 bool AllFinite(const Tensors& xs);
-
-// The rows of the suite: every registered rule by default, and some with parameters.
-std::vector<RuleConfig> SuiteRows();
-std::string RowName(const RuleConfig& config);
-void PrintTo(const RuleConfig& config, std::ostream* os);
 
 }  // namespace palimpsest
 
-#endif  // TESTS_RULE_PROBLEM_H_
+#endif  // CONFORMANCE_PROBLEM_H_

@@ -1,4 +1,4 @@
-#include "tests/rule_problem.h"
+#include "conformance/problem.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,7 +7,6 @@
 #include "core/tape.h"
 #include "ops/elementwise.h"
 #include "ops/layout.h"
-#include "tests/gradcheck.h"
 
 namespace palimpsest {
 namespace {
@@ -85,6 +84,13 @@ Sequence Problem::Tokens(int64_t begin, int64_t end) const {
   return tokens;
 }
 
+Problem Problem::Batch(int64_t begin, int64_t end) const {
+  Tensors inputs = Inputs();
+  const int64_t batch = seq.q.dim(0);
+  for (Tensor& x : inputs) x = Slice(x, 0, begin * x.dim(0) / batch, end * x.dim(0) / batch);
+  return With(inputs);
+}
+
 Problem Problem::WithGate(const std::string& name, double value) const {
   Problem p = *this;
   Tensor& gate = p.seq.gates.at(name);
@@ -104,6 +110,10 @@ Tensors Flat(const ScanResult& result) {
   return flat;
 }
 
+std::string NameOf(Form form) {
+  return form == Form::kSteps ? "steps" : form == Form::kChunks ? "chunks" : "composed chunks";
+}
+
 Tensors RunForm(const Problem& p, Form form, int64_t chunk) {
   std::optional<ComposedScope> composed;
   if (form == Form::kComposed) composed.emplace();
@@ -111,57 +121,8 @@ Tensors RunForm(const Problem& p, Form form, int64_t chunk) {
   return Flat(Scan(*p.rule, p.seq, p.state, {.mode = mode, .chunk = chunk}));
 }
 
-double LargestDistance(const Tensors& a, const Tensors& b) {
-  PALIMPSEST_CHECK(a.size() == b.size()) << a.size() << " tensors, " << b.size();
-  double largest = 0.0;
-  for (size_t i = 0; i < a.size(); ++i) {
-    const double d = Distance(a[i], b[i]);
-    if (!(d <= largest)) largest = d;
-  }
-  return largest;
-}
-
 bool AllFinite(const Tensors& xs) {
   return std::all_of(xs.begin(), xs.end(), [](const Tensor& x) { return AllFinite(x); });
 }
-
-std::vector<RuleConfig> SuiteRows() {
-  std::vector<RuleConfig> rows;
-  for (const std::string& name : MemoryRuleNames()) rows.push_back({name, {}});
-  const std::vector<RuleConfig> more = {
-      {"delta_product", {{"n", 3}}},
-      {"dgd", {{"dot", 1}}},
-      {"dgd", {{"exact", 1}}},
-      {"hebbian", {{"per_channel", 1}}},
-      {"momentum_delta", {{"coupled", 0}, {"corrected", 0}, {"p_times_keep", 0}}},
-      {"swiglu", {{"momentum", 1}, {"newton_schulz", 5}}},
-      {"titans_linear", {{"exact", 1}}},
-      {"titans_linear", {{"momentum", 0}}},
-      {"titans_mlp", {{"depth", 1}}},
-      {"titans_mlp", {{"depth", 3}, {"expansion", 1.5}}},
-      {"titans_mlp", {{"momentum", 0}}},
-      {"titans_mlp", {{"residual", 1}, {"norm", 1}}, {{"read", "anchor"}}},
-      {"titans_mlp", {}, {{"objective", "dot"}, {"read", "before"}}},
-      {"titans_mlp", {}, {{"objective", "l1"}, {"retention", "elastic"}}},
-      {"titans_mlp", {{"momentum", 0}}, {{"retention", "sigmoid"}, {"read", "before"}}},
-      {"hope_mlp", {{"momentum", 1}}, {{"decay", "first"}}},
-      {"hope_mlp", {}, {{"decay", "none"}, {"retention", "lq"}}},
-      {"atlas", {}, {{"read", "before"}, {"retention", "kl"}}},
-      {"ttt_linear", {{"average", 0}}},
-      {"yaad", {{"window", 3}}},
-  };
-  rows.insert(rows.end(), more.begin(), more.end());
-  return rows;
-}
-
-std::string RowName(const RuleConfig& config) {
-  std::string name = config.name;
-  for (const auto& [param, value] : config.params)
-    name += "_" + param + std::to_string(static_cast<int>(value));
-  for (const auto& [option, value] : config.options) name += "_" + option + "_" + value;
-  return name;
-}
-
-void PrintTo(const RuleConfig& config, std::ostream* os) { *os << RowName(config); }
 
 }  // namespace palimpsest

@@ -1,0 +1,121 @@
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "conformance/checks.h"
+#include "conformance/rounding.h"
+#include "core/allocator.h"
+#include "ops/elementwise.h"
+
+namespace palimpsest {
+namespace {
+
+constexpr double kExtremes = 1e-10, kF32 = 1e-5, kF32Room = 1e30;
+// Of flash-linear-attention's tests.
+constexpr double kBf16Outputs = 0.005, kBf16Gradients = 0.008, kBf16GateGradients = 0.02;
+
+std::vector<double> Extremes(GateKind kind) {
+  if (kind == GateKind::kLogDecay) return {0.0, -20.0, -1e4};
+  const bool strength = kind == GateKind::kStrength01 || kind == GateKind::kStrength02;
+  return strength ? std::vector<double>{0.0, 1.0, 2.0} : std::vector<double>{0.0, 1.0};
+}
+
+double Largest(const Results& results) {
+  double largest = 0.0;
+  for (const Result& r : results) {
+    for (double x : r.value.ToVector()) largest = std::max(largest, std::abs(x));
+  }
+  return largest;
+}
+
+Tensors CastAll(Tensors xs, DType dtype) {
+  for (Tensor& x : xs) x = Cast(x, dtype);
+  return xs;
+}
+
+Results InF64(Results results) {
+  for (Result& r : results) r.value = Cast(r.value, DType::kF64);
+  return results;
+}
+
+// Poisons new memory while alive.
+class PoisonScope {
+ public:
+  PoisonScope() { Allocator::Of(Device::kCpu).SetPoison(true); }
+  ~PoisonScope() { Allocator::Of(Device::kCpu).SetPoison(false); }
+  PoisonScope(const PoisonScope&) = delete;
+  PoisonScope& operator=(const PoisonScope&) = delete;
+};
+
+}  // namespace
+
+void CheckExtremes(const RuleConfig& rule, Measurements* out) {
+  constexpr int64_t kTime = 35, kChunk = 16;
+  const Problem normal = MakeProblem(rule, {.batch = 1, .time = kTime, .heads = 1});
+  for (const GateSpec& spec : normal.rule->gates()) {
+    for (double value : Extremes(spec.kind)) {
+      const Problem p = normal.WithGate(spec.name, value);
+      const Results steps = WithGradients(p, Form::kSteps, kChunk);
+      const double moved =
+          LargestDistance(WithGradients(Rounded(p, 0x1p-53), Form::kSteps, kChunk), steps);
+      for (Form form : kForms) {
+        const std::string where =
+            absl::StrCat("gate ", spec.name, " ", value, ", ", Where(form, kChunk, kTime));
+        const Results results = form == Form::kSteps ? steps : WithGradients(p, form, kChunk);
+        MeasureFinite(results, where, out);
+        // Where the rule itself diverges, f32 has no room for it.
+        if (Largest(steps) < kF32Room)
+          MeasureFinite(WithGradients(p.CastTo(DType::kF32), form, kChunk), where + ", f32", out);
+        Compare(results, steps, where, Bound(kExtremes, moved), out);
+      }
+    }
+  }
+}
+
+void CheckPoison(const RuleConfig& rule, Measurements* out) {
+  constexpr int64_t kTime = 21, kChunk = 16;
+  const Problem p = MakeProblem(rule, {.time = kTime});
+  for (Form form : kForms) {
+    const Results clean = WithGradients(p, form, kChunk);
+    const PoisonScope poison;
+    CompareBits(WithGradients(p, form, kChunk), clean, Where(form, kChunk, kTime), out);
+  }
+}
+
+void CheckF32(const RuleConfig& rule, Measurements* out) {
+  constexpr int64_t kTime = 80, kChunk = 16;
+  const Problem p =
+      MakeProblem(rule, {.batch = 1, .time = kTime, .heads = 2, .key = 16, .value = 16});
+  const Problem rounded = p.CastTo(DType::kF32), exact = rounded.CastTo(DType::kF64);
+  for (Form form : {Form::kSteps, Form::kChunks}) {
+    const Tensors dys = RandomLike(RunForm(rounded, form, kChunk), 1);
+    const Tensors exact_dys = CastAll(dys, DType::kF64);
+    const Results reference = WithGradients(exact, form, kChunk, exact_dys);
+    const double moved = LargestDistance(WithGradients(p, form, kChunk, exact_dys), reference);
+    Compare(WithGradients(rounded, form, kChunk, dys), reference, Where(form, kChunk, kTime),
+            Bound(kF32, moved), out);
+  }
+}
+
+// Tokens in bf16, gates and state in f32, against f64 of the same numbers.
+void CheckBf16(const RuleConfig& rule, Measurements* out) {
+  constexpr int64_t kTime = 80, kChunk = 16;
+  Problem p = MakeProblem(rule, {.batch = 1, .time = kTime, .heads = 2, .key = 16, .value = 16})
+                  .CastTo(DType::kF32);
+  for (Tensor* x : {&p.seq.q, &p.seq.k, &p.seq.v}) *x = Cast(*x, DType::kBf16);
+  const Problem exact = p.CastTo(DType::kF64);
+  for (Form form : {Form::kSteps, Form::kChunks}) {
+    const Tensors dys = RandomLike(RunForm(p, form, kChunk), 1);
+    const Results reference = WithGradients(exact, form, kChunk, CastAll(dys, DType::kF64));
+    const auto bound = [](const std::string& name) {
+      if (absl::StartsWith(name, "gradient of gate ")) return kBf16GateGradients;
+      return absl::StartsWith(name, "gradient ") ? kBf16Gradients : kBf16Outputs;
+    };
+    Compare(InF64(WithGradients(p, form, kChunk, dys)), reference, Where(form, kChunk, kTime),
+            bound, out);
+  }
+}
+
+}  // namespace palimpsest

@@ -1,0 +1,24 @@
+#ifndef TRAIN_RULE_ARGS_H_
+#define TRAIN_RULE_ARGS_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "memory_rules/rule.h"
+
+namespace palimpsest {
+
+// The rule `name` with the arguments NAME=VALUE: a number for a parameter, a name for an option.
+// InvalidArgument or NotFound where there is no such rule or parameter.
+absl::StatusOr<RuleConfig> ParseRule(const std::string& name, const std::vector<std::string>& args);
+// That rule, or every one registered if `name` is empty.
+absl::StatusOr<std::vector<RuleConfig>> ParseRules(const std::string& name,
+                                                   const std::vector<std::string>& args);
+
+// "titans_mlp depth=3 read=before"
+std::string Title(const RuleConfig& config);
+
+}  // namespace palimpsest
+
+#endif  // TRAIN_RULE_ARGS_H_
