@@ -14,6 +14,8 @@
 namespace palimpsest {
 namespace {
 
+thread_local constinit FlopCount* innermost_count = nullptr;
+
 bool IsMatrix(const Tensor& x) { return x.rank() == 2; }
 
 Shape Leading(const Tensor& x) { return Shape(x.shape().begin(), x.shape().end() - 2); }
@@ -44,6 +46,7 @@ Tensor Product(const Tensor& a, const Tensor& b, Trans trans) {
   args.dtype = args.out = a.dtype();
   // The rows of all matrices of `a` are those of one when b is.
   if (IsMatrix(b) && !trans.a) args.m *= std::exchange(args.batch[1], 1);
+  FlopCount::Add(2 * args.batch[1] * args.m * args.n * args.k);
   gemm(a.device(), args);
   return y;
 }
@@ -112,6 +115,7 @@ Tensor TriSolve(const Tensor& l, const Tensor& r, bool transposed) {
                    l.device() == r.device())
       << l << " and " << r << ": a square matrix and as many rows on the right are needed";
   Tensor x = Tensor::Empty(r.shape(), r.dtype(), r.device());
+  FlopCount::Add(NumElements(Leading(l)) * l.dim(-1) * (l.dim(-1) - 1) * r.dim(-1));
   tri_solve(r.device(), {NumElements(Leading(l)), r.dim(-2), r.dim(-1), transposed, l.raw(),
                          r.raw(), x.mutable_raw(), r.dtype()});
   return Record({x}, {l, r}, [=](const Tensors& dys) -> Tensors {
@@ -119,6 +123,14 @@ Tensor TriSolve(const Tensor& l, const Tensor& r, bool transposed) {
     const Tensor dl = transposed ? MatMul(x, dr, {false, true}) : MatMul(dr, x, {false, true});
     return {StrictlyLower(Neg(dl)), dr};
   })[0];
+}
+
+FlopCount::FlopCount() : outer_(innermost_count) { innermost_count = this; }
+FlopCount::~FlopCount() { innermost_count = outer_; }
+
+void FlopCount::Add(int64_t flops) {
+  for (FlopCount* count = innermost_count; count != nullptr; count = count->outer_)
+    count->flops_ += flops;
 }
 
 }  // namespace palimpsest

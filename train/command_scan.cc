@@ -208,7 +208,7 @@ class ScanCommandImpl : public Command {
     ScanFile in(in_, std::move(file->tensors), **rule);
     if (absl::Status s = in.Read(grad_); !s.ok()) return s;
     ScanOptions options{.mode = steps_ ? ScanMode::kSteps : ScanMode::kChunks};
-    options.chunk = chunk_ > 0 ? chunk_ : (*rule)->anchored() ? 16 : 64;
+    options.chunk = chunk_ > 0 ? chunk_ : UsualChunk(**rule);
     const NamedTensors out = RunScan(**rule, in, options, grad_);
     if (absl::Status s = WriteSafetensors(out_, {out, {{"rule", rule_}}}); !s.ok()) return s;
     for (const auto& [name, x] : out) std::printf("%-16s %s\n", name.c_str(), Describe(x).c_str());

@@ -28,6 +28,7 @@ Command& GenerateCommand();
 Command& RulesCommand();
 Command& ScanCommand();
 Command& CheckCommand();
+Command& BenchCommand();
 
 }  // namespace palimpsest
 

@@ -52,4 +52,6 @@ std::string Title(const RuleConfig& config) {
   return title;
 }
 
+int64_t UsualChunk(const MemoryRule& rule) { return rule.anchored() ? 16 : 64; }
+
 }  // namespace palimpsest

@@ -1,6 +1,7 @@
 #ifndef TRAIN_RULE_ARGS_H_
 #define TRAIN_RULE_ARGS_H_
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,9 @@ absl::StatusOr<std::vector<RuleConfig>> ParseRules(const std::string& name,
 
 // "titans_mlp depth=3 read=before"
 std::string Title(const RuleConfig& config);
+
+// A chunk length that suits the rule: 64, and 16 with an anchor, where it is part of the model.
+int64_t UsualChunk(const MemoryRule& rule);
 
 }  // namespace palimpsest
 

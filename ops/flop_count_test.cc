@@ -1,0 +1,43 @@
+#include "core/tape.h"
+#include "gtest/gtest.h"
+#include "ops/linalg.h"
+
+namespace palimpsest {
+namespace {
+
+Tensor Ones(const Shape& shape) { return Tensor::Full(shape, 1.0, DType::kF64); }
+
+TEST(FlopCount, IsTwoForEachTermOfAProduct) {
+  const FlopCount count;
+  MatMul(Ones({3, 4}), Ones({4, 5}));
+  EXPECT_EQ(count.flops(), 2 * 3 * 4 * 5);
+  MatMul(Ones({7, 3, 4}), Ones({7, 5, 4}), {.b = true});
+  EXPECT_EQ(count.flops(), 2 * 8 * 3 * 4 * 5);
+  MatMul(Ones({7, 3, 4}), Ones({4, 5}));
+  EXPECT_EQ(count.flops(), 2 * 15 * 3 * 4 * 5);
+}
+
+TEST(FlopCount, OfASolveIsTheTriangle) {
+  const FlopCount count;
+  TriSolve(Ones({2, 4, 4}), Ones({2, 4, 3}));
+  EXPECT_EQ(count.flops(), 2 * 2 * (1 + 2 + 3) * 3);
+}
+
+TEST(FlopCount, CountsGradientsAndNests) {
+  const FlopCount all;
+  const Tensor a = Ones({3, 4}), b = Ones({4, 5});
+  Tape tape;
+  tape.Watch({a, b});
+  const Tensor y = MatMul(a, b);
+  {
+    const FlopCount gradient;
+    tape.Gradient(y, Tensors{a, b});
+    EXPECT_EQ(gradient.flops(), 2 * 2 * 3 * 4 * 5);
+  }
+  EXPECT_EQ(all.flops(), 3 * 2 * 3 * 4 * 5);
+  MatMul(Ones({3, 0}), Ones({0, 5}));
+  EXPECT_EQ(all.flops(), 3 * 2 * 3 * 4 * 5);
+}
+
+}  // namespace
+}  // namespace palimpsest
