@@ -29,9 +29,9 @@ absl::Status Error(const std::string& what) { return absl::InvalidArgumentError(
 absl::Status CheckAbi(const std::string& path) {
   const absl::StatusOr<int32_t> abi = ReadPluginAbi(path);
   if (!abi.ok()) return abi.status();
-  if (*abi == kPluginAbi) return absl::OkStatus();
+  if (*abi == kPalimpsestPluginAbi) return absl::OkStatus();
   return absl::FailedPreconditionError(
-      absl::StrCat("has plugin ABI ", *abi, ", and this program has ", kPluginAbi,
+      absl::StrCat("has plugin ABI ", *abi, ", and this program has ", kPalimpsestPluginAbi,
                    ": rebuild the plugin with this program's headers"));
 }
 

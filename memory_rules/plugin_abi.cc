@@ -15,7 +15,7 @@
 namespace palimpsest {
 namespace {
 
-constexpr char kSymbol[] = "palimpsest_plugin_abi";
+constexpr char kSymbol[] = "kPalimpsestPluginAbi";
 
 // The i-th T of a table in the file, if the file has it.
 template <typename T>

@@ -8,7 +8,7 @@
 
 namespace palimpsest {
 
-// The `palimpsest_plugin_abi` of a shared object, read in the file: it is not loaded, and may be
+// The `kPalimpsestPluginAbi` of a shared object, read in the file: it is not loaded, and may be
 // anything. Errors say why the file is no plugin, but not which file it is.
 absl::StatusOr<int32_t> ReadPluginAbi(const std::string& path);
 

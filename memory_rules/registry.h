@@ -16,15 +16,12 @@ namespace palimpsest {
 
 // What a plugin and the program that loads it must agree on: the headers of core, ops and
 // memory_rules as compiled code sees them. Raise it with every change to them that moves a field, a
-// virtual function or a signature.
-inline constexpr int32_t kPluginAbi = 1;
-// The number in every object that can register a rule. A symbol and not a function: LoadPlugin
-// reads it in the file. To ask a plugin that is loaded would be too late, since loading runs what
-// registers its rules, against headers that may be others, and fails with no number to name where
-// a symbol is missing.
+// virtual function or a signature. It is a symbol of every object that can register a rule, and
+// LoadPlugin reads it in the file. To ask a plugin once it is loaded would be too late: loading
+// runs what registers its rules, made for headers that may be others, and where a symbol is missing
+// it fails with no number to name.
 extern "C" {
-[[gnu::used, gnu::visibility("default")]] inline constexpr int32_t palimpsest_plugin_abi =
-    kPluginAbi;
+[[gnu::used, gnu::visibility("default")]] inline constexpr int32_t kPalimpsestPluginAbi = 1;
 }
 
 // A rule's parameters, checked against their specs, defaults filled in.

@@ -18,8 +18,8 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-const std::string kThisAbi =
-    "extern \"C\" { extern const int palimpsest_plugin_abi = " + std::to_string(kPluginAbi) + "; }";
+const std::string kThisAbi = "extern \"C\" { extern const int kPalimpsestPluginAbi = " +
+                             std::to_string(kPalimpsestPluginAbi) + "; }";
 
 // Loading leaves nothing behind; what it says after "plugin PATH ".
 std::string ErrorOf(const std::string& path) {
@@ -51,7 +51,7 @@ TEST(PluginErrors, FilesThatAreNoPlugins) {
     EXPECT_THAT(ErrorOf(dir + "/text.so"), HasSubstr("is not a shared object"));
   }
   EXPECT_THAT(ErrorOf(BuildObject({Source(kThisAbi)})), HasSubstr("not a shared object"));
-  EXPECT_THAT(ErrorOfCode("int x;"), HasSubstr("has no palimpsest_plugin_abi"));
+  EXPECT_THAT(ErrorOfCode("int x;"), HasSubstr("has no kPalimpsestPluginAbi"));
 }
 
 // Wherever a file is cut, and whatever is in it, reading it ends.
@@ -74,11 +74,11 @@ TEST(PluginErrors, DamagedFiles) {
 TEST(PluginErrors, OfAnotherAbiNothingRuns) {
   const std::string ran = ScratchDir() + "/ran";
   EXPECT_EQ(ErrorOfCode("#include <fcntl.h>\n"
-                        "extern \"C\" { extern const int palimpsest_plugin_abi = 1234; }"
+                        "extern \"C\" { extern const int kPalimpsestPluginAbi = 1234; }"
                         "void Missing();"
                         "__attribute__((constructor)) void Run() { creat(\"" +
                         ran + "\", 0644); Missing(); }"),
-            "has plugin ABI 1234, and this program has " + std::to_string(kPluginAbi) +
+            "has plugin ABI 1234, and this program has " + std::to_string(kPalimpsestPluginAbi) +
                 ": rebuild the plugin with this program's headers");
   EXPECT_NE(access(ran.c_str(), F_OK), 0);
 }

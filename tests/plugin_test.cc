@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <regex>
 #include <string>
 #include <vector>
 
@@ -37,14 +40,39 @@ class PluginTest : public testing::Test {
 };
 std::string PluginTest::longhorn_, PluginTest::bilinear_;
 
-// What a plugin is made of: no word of the framework but what it brings itself.
-TEST_F(PluginTest, ItsSourcesAreShort) {
+TEST_F(PluginTest, ItsSourcesAreShortAndTheGuideHasTheFirst) {
   const auto lines = [](const std::string& path) {
     const std::string text = ReadFile(path);
     return std::count(text.begin(), text.end(), '\n');
   };
   EXPECT_LE(lines("examples/plugins/longhorn.cc"), 40);
   EXPECT_LE(lines("examples/plugins/bilinear.cc"), 60);
+  EXPECT_THAT(ReadFile("docs/writing_a_rule.md"),
+              HasSubstr("```cpp\n" + ReadFile("examples/plugins/longhorn.cc") + "```\n"));
+}
+
+// Whether or not a rule that is built in uses it.
+TEST(PluginHost, OffersEveryFunctionOfThePublicHeaders) {
+  const std::string symbols = RunProcess({"/usr/bin/nm", "-DC", "train/palimpsest"}).out;
+  const std::regex declaration(
+      "^(?!inline|template|constexpr|decltype|using|#)[A-Z_a-z][^(]*[ &*]([A-Z]\\w+)\\(.*");
+  size_t functions = 0;
+  for (const char* folder : {"core", "ops", "memory_rules"}) {
+    for (const auto& header : std::filesystem::directory_iterator(folder)) {
+      if (header.path().extension() != ".h") continue;
+      std::ifstream text(header.path());
+      std::smatch match;
+      for (std::string line; std::getline(text, line);) {
+        if (!std::regex_match(line, match, declaration)) continue;
+        const std::string name = " palimpsest::" + match[1].str();
+        EXPECT_TRUE(symbols.find(name + "(") != std::string::npos ||
+                    symbols.find(name + "[abi:cxx11](") != std::string::npos)
+            << line;
+        ++functions;
+      }
+    }
+  }
+  EXPECT_GT(functions, 100u);
 }
 
 TEST_F(PluginTest, TheProgramListsItsRules) {

@@ -1,8 +1,8 @@
-// Longhorn (Liu et al. 2024, "Longhorn: State Space Models are Amortized Online Learners"): M_t
-// minimises |M - M_{t-1}|^2 + beta_t |M k_t - v_t|^2, so it is the delta rule with an implicit
-// step,
+// Longhorn (Liu et al. 2024, "Longhorn: State Space Models are Amortized Online Learners"): M_t is
+// the minimum of |M - M_{t-1}|^2 + beta_t |M k_t - v_t|^2, a delta rule with an implicit step,
 //   M_t = M_{t-1} - gain_t (M_{t-1} k_t - v_t) k_t^T,   gain_t = beta_t / (1 + beta_t |k_t|^2),
-// stable for any beta_t > 0 and any k_t. (The paper's kernel then keeps the diagonal of k k^T.)
+// stable for any beta_t > 0 and any k_t. The paper has a beta for each value channel, and in its
+// models keeps only the diagonal of k k^T.
 #include "memory_rules/linear_memory.h"
 #include "memory_rules/registry.h"
 #include "ops/ops.h"
