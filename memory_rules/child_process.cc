@@ -12,12 +12,12 @@
 #include <memory>
 #include <new>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 
 namespace palimpsest {
 namespace {
 
-constexpr unsigned kSeconds = 60;
 constexpr size_t kMostOutput = 500;
 
 void SetText(const std::string& text, char* buffer, size_t size) {
@@ -25,14 +25,14 @@ void SetText(const std::string& text, char* buffer, size_t size) {
 }
 
 // In the child: crashes end it and leave no core, and what it prints goes to `output`.
-void Isolate(int output) {
+void Isolate(int output, int seconds) {
   for (int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGALRM, SIGTERM, SIGINT})
     std::signal(signal, SIG_DFL);
   prctl(PR_SET_DUMPABLE, 0);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   dup2(output, STDOUT_FILENO);
   dup2(output, STDERR_FILENO);
-  alarm(kSeconds);
+  alarm(static_cast<unsigned>(seconds));
 }
 
 // An exception ends the child, as every other crash does.
@@ -48,14 +48,16 @@ std::string Printed(int output) {
   std::string text(kMostOutput, '\0');
   const ssize_t got = pread(output, text.data(), text.size(), 0);
   text.resize(got > 0 ? static_cast<size_t>(got) : 0);
+  absl::StripTrailingAsciiWhitespace(&text);
   return text.empty() ? "" : absl::StrCat(": ", text);
 }
 
-std::string HowItEnded(int status) {
-  if (!WIFSIGNALED(status)) return absl::StrCat("exited with code ", WEXITSTATUS(status));
+std::string HowItEnded(int status, const std::string& doing, int seconds) {
+  if (!WIFSIGNALED(status))
+    return absl::StrCat("exited with code ", WEXITSTATUS(status), " ", doing);
   const int signal = WTERMSIG(status);
-  if (signal == SIGALRM) return absl::StrCat("did not finish in ", kSeconds, " seconds");
-  return absl::StrCat("crashed (signal ", signal, ", ", strsignal(signal), ")");
+  if (signal == SIGALRM) return absl::StrCat("took more than ", seconds, " seconds ", doing);
+  return absl::StrCat("crashed ", doing, " (signal ", signal, ", ", strsignal(signal), ")");
 }
 
 absl::Status CannotStart(const char* what) {
@@ -72,7 +74,7 @@ void ChildReport::Finish(const absl::Status& status) {
   done_ = true;
 }
 
-absl::Status RunInChild(absl::FunctionRef<absl::Status(ChildReport*)> body) {
+absl::Status RunInChild(int seconds, absl::FunctionRef<absl::Status(ChildReport*)> body) {
   void* shared =
       mmap(nullptr, sizeof(ChildReport), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (shared == MAP_FAILED) return CannotStart("mmap");
@@ -82,19 +84,18 @@ absl::Status RunInChild(absl::FunctionRef<absl::Status(ChildReport*)> body) {
   if (output < 0) return CannotStart("memfd_create");
   const pid_t child = fork();
   if (child == 0) {
-    Isolate(output);
+    Isolate(output, seconds);
     RunAndExit(body, report.get());
   }
+  const absl::Status not_forked = child < 0 ? CannotStart("fork") : absl::OkStatus();
   int status = 0;
-  pid_t waited = child;
-  while (child > 0 && (waited = waitpid(child, &status, 0)) < 0 && errno == EINTR) {
+  while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
   const std::string printed = Printed(output);
   close(output);
-  if (waited < 0) return CannotStart("fork");
+  if (!not_forked.ok()) return not_forked;
   if (report->done()) return report->status();
-  return absl::InvalidArgumentError(
-      absl::StrCat(HowItEnded(status), " ", report->doing(), printed));
+  return absl::InvalidArgumentError(HowItEnded(status, report->doing(), seconds) + printed);
 }
 
 }  // namespace palimpsest

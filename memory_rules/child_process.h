@@ -11,7 +11,7 @@ namespace palimpsest {
 // What a child process leaves behind however it ends: memory that it shares with its parent.
 class ChildReport {
  public:
-  // What it is about to do, as "crashed ..." goes on.
+  // What it is about to do, as in "crashed DOING (signal 11, ...)".
   void SetDoing(const std::string& what);
   void Finish(const absl::Status& status);
 
@@ -28,9 +28,9 @@ class ChildReport {
 };
 
 // Runs `body` in a copy of this process, which nothing that it does changes. Returns its status; if
-// it crashes, exits or takes longer than a minute, an error that says in which way, what it was
+// it crashes, throws, exits or takes longer than `seconds`, an error that says which, what it was
 // doing, and what it printed.
-absl::Status RunInChild(absl::FunctionRef<absl::Status(ChildReport*)> body);
+absl::Status RunInChild(int seconds, absl::FunctionRef<absl::Status(ChildReport*)> body);
 
 }  // namespace palimpsest
 

@@ -19,6 +19,9 @@
 namespace palimpsest {
 namespace {
 
+// Loading takes milliseconds, where the machine is free.
+constexpr int kSeconds = 60;
+
 std::vector<Plugin>& Loaded() {
   static auto* loaded = new std::vector<Plugin>;
   return *loaded;
@@ -91,7 +94,7 @@ absl::Status CheckRule(const std::string& name) {
 
 // All of a plugin that loading may run, in a child process.
 absl::Status Rehearse(const std::string& path) {
-  return RunInChild([&](ChildReport* report) {
+  return RunInChild(kSeconds, [&](ChildReport* report) {
     report->SetDoing("while it was loaded");
     absl::StatusOr<std::vector<RuleEntry>> rules = Open(path);
     if (!rules.ok()) return rules.status();

@@ -89,9 +89,9 @@ TEST(PluginErrors, ThatCannotBeLoaded) {
                                      "int x = (other::Missing(1), 1);"),
               HasSubstr("cannot be loaded: undefined symbol: other::Missing(int); was it built"));
   EXPECT_EQ(ErrorOfCode(kThisAbi + "int x = *(volatile int*)nullptr;"),
-            "crashed (signal 11, Segmentation fault) while it was loaded");
+            "crashed while it was loaded (signal 11, Segmentation fault)");
   EXPECT_THAT(ErrorOfCode(kThisAbi + "int x = (throw 1, 1);"),
-              StartsWith("crashed (signal 6, Aborted) while it was loaded: terminate called"));
+              StartsWith("crashed while it was loaded (signal 6, Aborted): terminate called"));
   EXPECT_THAT(ErrorOfCode(kThisAbi + "int x = (_exit(3), 1);"),
               "exited with code 3 while it was loaded");
 }
@@ -153,12 +153,12 @@ TEST_F(PluginRuleErrors, NamesThatAreTaken) {
 }
 
 TEST_F(PluginRuleErrors, CrashesInInit) {
-  EXPECT_EQ(ErrorOfRule("bad", "abort"), "crashed (signal 6, Aborted) in Init of its rule bad");
+  EXPECT_EQ(ErrorOfRule("bad", "abort"), "crashed in Init of its rule bad (signal 6, Aborted)");
   EXPECT_THAT(ErrorOfRule("bad", "throw"),
-              AllOf(StartsWith("crashed (signal 6, Aborted) in Init of its rule bad: "),
+              AllOf(StartsWith("crashed in Init of its rule bad (signal 6, Aborted): "),
                     HasSubstr("no such rule today")));
   EXPECT_THAT(ErrorOfRule("bad", "shapes"),
-              AllOf(StartsWith("crashed (signal 6, Aborted) in Init of its rule bad: "),
+              AllOf(StartsWith("crashed in Init of its rule bad (signal 6, Aborted): "),
                     HasSubstr("[add] check failed"), HasSubstr("[2]")));
   EXPECT_EQ(ErrorOfRule("bad", "missing"),
             "has a rule bad with 1 state_names, whose Init makes 0 tensors");

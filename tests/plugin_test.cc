@@ -125,6 +125,7 @@ TEST_F(PluginTest, ALayerOfItsRuleTrainsAndGoesOn) {
     const std::string rule = std::string("model.block.0.memory.rule.name=") + name;
     const ProcessResult trained = Palimpsest(run.TrainArgs({plugin, rule}));
     ASSERT_EQ(trained.code, 0) << trained.err;
+    EXPECT_THAT(trained.out, HasSubstr(std::string("\nplugin   ") + name + " of"));
     EXPECT_THAT(ReadFile(run.run_dir + "/config.textproto"),
                 HasSubstr(std::string("/libplugin.so\"\n  rule: \"") + name + "\"\n"));
     EXPECT_EQ(Palimpsest({"eval", dir, plugin}).code, 0);

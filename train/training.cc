@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "core/allocator.h"
 #include "core/parallel.h"
 #include "train/config.h"
@@ -154,6 +155,9 @@ void PrintBanner(Trainer* trainer, bool resumed, Progress* progress) {
                        absl::StrCat(FormatCount(NumParams(trainer->model())), " parameters, ",
                                     FormatBytes(StateBytes(trainer->model(), c.length())),
                                     " of state after ", c.length(), " tokens"));
+  for (const TrainConfig::Plugin& plugin : c.plugin())
+    progress->PrintNamed("plugin",
+                         absl::StrCat(absl::StrJoin(plugin.rule(), ", "), " of ", plugin.path()));
   progress->PrintNamed("data", trainer->data().Describe());
   for (const std::string& text : trainer->optimizer().Summary())
     progress->PrintNamed("optim", text);
