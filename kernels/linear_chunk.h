@@ -10,10 +10,14 @@ namespace palimpsest {
 
 inline constexpr int64_t kMaxLinearChunk = 64;
 
-// The gated linear recurrence over whole sequences, one matrix M [value, key] for each batch and
-// head:
-//   M_t = exp(log_keep_t) M_{t-1} + (write_scale_t v_t - erase_scale_t M_{t-1} e_t) k_t^T,   y_t =
-//   M_t q_t.
+// How a state decays: by a number, by one for each key channel, or by a number with momentum.
+enum class LinearDecay { kNumber, kChannels, kMomentum };
+
+// The linear recurrence over whole sequences, one matrix M [value, key] for each batch and head:
+//   r_t = write_scale_t v_t - erase_scale_t M_{t-1} e_t,
+//   M_t = M_{t-1} diag(exp(log_keep_t)) + r_t k_t^T,   y_t = M_t q_t,
+// or, with a momentum S,
+//   S_t = exp(log_eta_t) S_{t-1} + r_t k_t^T,   M_t = exp(log_keep_t) M_{t-1} + beta_t S_t.
 // Rows are [batch, time, heads, dim], gates [batch, time, heads], states [batch * heads, value,
 // key].
 struct LinearChunkArgs {
@@ -22,25 +26,28 @@ struct LinearChunkArgs {
   int64_t chunk;  // In 1 .. kMaxLinearChunk.
   const void *q, *k, *v;
   const void* e;                          // nullptr: nothing is erased. May be k.
-  const void* log_keep;                   // nullptr: 0.
   const void *erase_scale, *write_scale;  // nullptr: 1.
-  const void* state;
+  LinearDecay decay;
+  const void* log_keep;          // By channels [batch, time, heads, key]. nullptr: 0.
+  const void *log_eta, *beta;    // Of momentum. nullptr: 0 and 1.
+  const void *state, *momentum;  // M and S before the first token.
 
   int64_t chunks() const { return (time + chunk - 1) / chunk; }
+  int64_t states() const { return decay == LinearDecay::kMomentum ? 2 : 1; }
 };
 
 struct LinearChunkOutputs {
-  void *y, *last_state;
-  void* saved;  // The state before each chunk, [batch * heads, chunks, key, value]; nullptr: not
-                // wanted.
+  void *y, *last_state, *last_momentum;
+  // The states before each chunk, [batch * heads, chunks, states, key, value]; nullptr: not wanted.
+  void* saved;
 };
 
 struct LinearChunkGradients {
   const void* saved;
-  const void *dy, *dlast_state;  // nullptr: 0.
-  void *dq, *dk, *dv, *dstate;
+  const void *dy, *dlast_state, *dlast_momentum;  // nullptr: 0.
+  void *dq, *dk, *dv, *dstate, *dmomentum;
   void* de;  // Where e is k: nullptr, and dk is the sum of both.
-  void *dlog_keep, *derase_scale, *dwrite_scale;  // nullptr where the args are.
+  void *derase_scale, *dwrite_scale, *dlog_keep, *dlog_eta, *dbeta;  // nullptr where the args are.
 };
 
 extern constinit Kernel<void(const LinearChunkArgs&, const LinearChunkOutputs&)> linear_chunk;

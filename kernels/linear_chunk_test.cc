@@ -12,15 +12,19 @@
 namespace palimpsest {
 namespace {
 
+enum class Gating { kNone, kNumber, kChannels, kMomentum };
+enum class Erase { kNothing, kKey, kOther };
+
 struct Case {
   int64_t batch, time, heads, key, value, chunk;
-  bool erases = true, erases_key = true, gated = true;
+  Erase erase = Erase::kKey;
+  Gating gating = Gating::kNumber;
 };
 
 std::ostream& operator<<(std::ostream& os, const Case& c) {
   return os << "batch " << c.batch << " time " << c.time << " heads " << c.heads << " key " << c.key
-            << " value " << c.value << " chunk " << c.chunk << " erases " << c.erases << " key "
-            << c.erases_key << " gated " << c.gated;
+            << " value " << c.value << " chunk " << c.chunk << " erase "
+            << static_cast<int>(c.erase) << " gating " << static_cast<int>(c.gating);
 }
 
 // Named f64 inputs and outputs of the kernels.
@@ -40,10 +44,20 @@ Values Inputs(const Case& c) {
                {"k", Random("k", gates * c.key, 0, unit)},
                {"v", Random("v", gates * c.value, 0, 1)},
                {"state", Random("state", state, 0, 1)}};
-  if (c.gated) in["log_keep"] = Random("log_keep", gates, -0.5, 0.2);
-  if (c.gated) in["write_scale"] = Random("write_scale", gates, 0.5, 0.2);
-  if (c.erases && c.gated) in["erase_scale"] = Random("erase_scale", gates, 0.5, 0.2);
-  if (c.erases && !c.erases_key) in["e"] = Random("e", gates * c.key, 0, unit);
+  const bool gated = c.gating != Gating::kNone;
+  if (gated) in["write_scale"] = Random("write_scale", gates, 0.5, 0.2);
+  if (gated && c.erase != Erase::kNothing)
+    in["erase_scale"] = Random("erase_scale", gates, 0.5, 0.2);
+  if (c.erase == Erase::kOther) in["e"] = Random("e", gates * c.key, 0, unit);
+  if (gated) {
+    in["log_keep"] =
+        Random("log_keep", gates * (c.gating == Gating::kChannels ? c.key : 1), -0.5, 0.2);
+  }
+  if (c.gating == Gating::kMomentum) {
+    in["log_eta"] = Random("log_eta", gates, -0.7, 0.2);
+    in["beta"] = Random("beta", gates, 0.5, 0.2);
+    in["momentum"] = Random("momentum", state, 0, 1);
+  }
   return in;
 }
 
@@ -63,51 +77,87 @@ LinearChunkArgs Args(const Case& c, const Values& in) {
           .q = Data(in, "q"),
           .k = Data(in, "k"),
           .v = Data(in, "v"),
-          .e = !c.erases      ? nullptr
-               : c.erases_key ? Data(in, "k")
-                              : Data(in, "e"),
-          .log_keep = Data(in, "log_keep"),
+          .e = Data(in, c.erase == Erase::kKey ? "k" : "e"),
           .erase_scale = Data(in, "erase_scale"),
           .write_scale = Data(in, "write_scale"),
-          .state = Data(in, "state")};
+          .decay = c.gating == Gating::kChannels   ? LinearDecay::kChannels
+                   : c.gating == Gating::kMomentum ? LinearDecay::kMomentum
+                                                   : LinearDecay::kNumber,
+          .log_keep = Data(in, "log_keep"),
+          .log_eta = Data(in, "log_eta"),
+          .beta = Data(in, "beta"),
+          .state = Data(in, "state"),
+          .momentum = Data(in, "momentum")};
 }
 
-// The definition, token by token.
-Values Steps(const Case& c, const Values& in) {
-  Values out = {{"y", std::vector<double>(in.at("v").size())}, {"state", in.at("state")}};
-  const LinearChunkArgs a = Args(c, in);
+// y and the states, not yet filled.
+Values Blank(const Values& in) {
+  Values out = {{"y", std::vector<double>(in.at("v").size(), NAN)}};
+  for (const char* name : {"state", "momentum"}) {
+    if (in.contains(name)) out[name] = std::vector<double>(in.at(name).size(), NAN);
+  }
+  return out;
+}
+
+// The definition, token by token, for one row m of M and s of S.
+void StepRow(const LinearChunkArgs& a, const Values& in, int64_t row, int64_t v, double* m,
+             double* s, double* y) {
   const auto gate = [](const void* x, int64_t i, double otherwise) {
     return x == nullptr ? otherwise : static_cast<const double*>(x)[i];
   };
+  const auto at = [&](const void* x) { return static_cast<const double*>(x) + row * a.key; };
+  double found = 0.0;
+  for (int64_t i = 0; a.e != nullptr && i < a.key; ++i) found += m[i] * at(a.e)[i];
+  const double r = gate(a.write_scale, row, 1) * in.at("v")[row * a.value + v] -
+                   gate(a.erase_scale, row, 1) * found;
+  *y = 0.0;
+  for (int64_t i = 0; i < a.key; ++i) {
+    const double log_keep =
+        gate(a.log_keep, a.decay == LinearDecay::kChannels ? row * a.key + i : row, 0);
+    double write = r * at(a.k)[i];
+    if (s != nullptr) {
+      s[i] = std::exp(gate(a.log_eta, row, 0)) * s[i] + write;
+      write = gate(a.beta, row, 1) * s[i];
+    }
+    m[i] = std::exp(log_keep) * m[i] + write;
+    *y += m[i] * at(a.q)[i];
+  }
+}
+
+Values Steps(const Case& c, const Values& in) {
+  Values out = Blank(in);
+  for (auto& [name, x] : out) {
+    if (name != "y") x = in.at(name);
+  }
+  const LinearChunkArgs a = Args(c, in);
   for (int64_t n = 0; n < c.batch * c.heads; ++n) {
-    double* m = out["state"].data() + n * c.key * c.value;
     for (int64_t t = 0; t < c.time; ++t) {
       const int64_t row = (n / c.heads * c.time + t) * c.heads + n % c.heads;
-      const auto at = [&](const void* x) { return static_cast<const double*>(x) + row * c.key; };
-      for (int64_t v = 0; v < c.value; ++v, m += c.key) {
-        double found = 0.0, y = 0.0;
-        for (int64_t i = 0; a.e != nullptr && i < c.key; ++i) found += m[i] * at(a.e)[i];
-        const double r = gate(a.write_scale, row, 1) * in.at("v")[row * c.value + v] -
-                         gate(a.erase_scale, row, 1) * found;
-        for (int64_t i = 0; i < c.key; ++i) {
-          m[i] = std::exp(gate(a.log_keep, row, 0)) * m[i] + r * at(a.k)[i];
-          y += m[i] * at(a.q)[i];
-        }
-        out["y"][row * c.value + v] = y;
+      for (int64_t v = 0; v < c.value; ++v) {
+        const int64_t at = (n * c.value + v) * c.key;
+        StepRow(a, in, row, v, out["state"].data() + at,
+                out.contains("momentum") ? out["momentum"].data() + at : nullptr,
+                &out["y"][row * c.value + v]);
       }
-      m -= c.key * c.value;
     }
   }
   return out;
 }
 
+double* MutableData(Values& values, const std::string& name) {
+  const auto it = values.find(name);
+  return it == values.end() ? nullptr : it->second.data();
+}
+
 Values Outputs(const Case& c, const Values& in, std::vector<double>* saved = nullptr) {
   const LinearChunkArgs a = Args(c, in);
-  Values out = {{"y", std::vector<double>(in.at("v").size(), NAN)},
-                {"state", std::vector<double>(in.at("state").size(), NAN)}};
-  if (saved != nullptr) saved->assign(a.chunks() * in.at("state").size(), NAN);
+  Values out = Blank(in);
+  if (saved != nullptr) saved->assign(a.chunks() * a.states() * in.at("state").size(), NAN);
   linear_chunk(Device::kCpu, a,
-               {out["y"].data(), out["state"].data(), saved == nullptr ? nullptr : saved->data()});
+               {.y = out["y"].data(),
+                .last_state = out["state"].data(),
+                .last_momentum = MutableData(out, "momentum"),
+                .saved = saved == nullptr ? nullptr : saved->data()});
   return out;
 }
 
@@ -138,21 +188,23 @@ Values Gradients(const Case& c, const Values& in, const Values& douts) {
   Outputs(c, in, &saved);
   Values grads;
   for (const auto& [name, x] : in) grads[name] = std::vector<double>(x.size(), NAN);
-  const auto to = [&](const std::string& name) -> void* {
-    return grads.contains(name) ? grads[name].data() : nullptr;
-  };
+  const auto to = [&](const std::string& name) { return MutableData(grads, name); };
   linear_chunk_vjp(Device::kCpu, Args(c, in),
                    {.saved = saved.data(),
                     .dy = Data(douts, "y"),
                     .dlast_state = Data(douts, "state"),
+                    .dlast_momentum = Data(douts, "momentum"),
                     .dq = to("q"),
                     .dk = to("k"),
                     .dv = to("v"),
                     .dstate = to("state"),
+                    .dmomentum = to("momentum"),
                     .de = to("e"),
-                    .dlog_keep = to("log_keep"),
                     .derase_scale = to("erase_scale"),
-                    .dwrite_scale = to("write_scale")});
+                    .dwrite_scale = to("write_scale"),
+                    .dlog_keep = to("log_keep"),
+                    .dlog_eta = to("log_eta"),
+                    .dbeta = to("beta")});
   return grads;
 }
 
@@ -185,9 +237,11 @@ TEST_P(LinearChunk, GradientsAreThoseOfTheSteps) {
 TEST_P(LinearChunk, NoCotangentIsZero) {
   const Case& c = GetParam();
   const Values in = Inputs(c), douts = Direction(Steps(c, in), "dout");
-  Values y = douts, state = douts;
-  y.erase("state"), state.erase("y");
-  const Values sum = Plus(Gradients(c, in, y), 1.0, Gradients(c, in, state));
+  Values sum;
+  for (const auto& [name, dout] : douts) {
+    const Values one = Gradients(c, in, {{name, dout}});
+    sum = sum.empty() ? one : Plus(sum, 1.0, one);
+  }
   const Values difference = Plus(sum, -1.0, Gradients(c, in, douts));
   EXPECT_LT(std::sqrt(Dot(difference, difference)), 1e-12 * (1.0 + std::sqrt(Dot(sum, sum))));
 }
@@ -203,15 +257,25 @@ TEST_P(LinearChunk, TheSameForAnyThreads) {
   SetNumThreads(threads);
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, LinearChunk,
-                         testing::Values(Case{1, 64, 1, 32, 32, 64}, Case{2, 100, 3, 16, 24, 16},
-                                         Case{1, 17, 2, 60, 1, 64}, Case{1, 3, 1, 1, 60, 3},
-                                         Case{2, 40, 2, 8, 8, 1},
-                                         Case{2, 70, 2, 12, 20, 33, true, false},
-                                         Case{1, 65, 2, 16, 16, 64, false},
-                                         Case{1, 65, 2, 16, 16, 64, true, true, false},
-                                         Case{1, 20, 1, 100, 60, 7, true, false, false},
-                                         Case{1, 0, 2, 4, 4, 16}, Case{0, 5, 2, 4, 4, 16}));
+std::vector<Case> Cases() {
+  std::vector<Case> cases;
+  for (Gating gating : {Gating::kNone, Gating::kNumber, Gating::kChannels, Gating::kMomentum}) {
+    for (Erase erase : {Erase::kNothing, Erase::kKey, Erase::kOther}) {
+      const std::vector<Case> sizes = {
+          {1, 64, 1, 32, 32, 64}, {2, 100, 3, 16, 24, 16}, {1, 17, 2, 60, 1, 64},
+          {1, 3, 1, 1, 60, 3},    {2, 40, 2, 8, 8, 1},     {2, 70, 2, 12, 20, 33},
+          {1, 65, 2, 16, 16, 64}, {1, 20, 1, 100, 60, 7},  {1, 0, 2, 4, 4, 16},
+          {0, 5, 2, 4, 4, 16},    {1, 20, 3, 8, 70, 16},   {2, 5, 1, 4, 0, 16}};
+      for (Case c : sizes) {
+        c.gating = gating, c.erase = erase;
+        cases.push_back(c);
+      }
+    }
+  }
+  return cases;
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, LinearChunk, testing::ValuesIn(Cases()));
 
 }  // namespace
 }  // namespace palimpsest

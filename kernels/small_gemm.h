@@ -38,6 +38,11 @@ struct Left {
   int64_t row, col;
 };
 
+template <typename T>
+Left<T> Transposed(const Left<T>& a) {
+  return {a.at, a.col, a.row};
+}
+
 // A row-major matrix, the rows `ld` apart.
 template <typename T>
 struct Matrix {
@@ -170,13 +175,27 @@ void SolveInPlace(Matrix<T> x, Matrix<T> l, int64_t m, int64_t n) {
 // to [n, m] = from [m, n] transposed; both sizes padded.
 template <typename T>
 void Transpose(Matrix<T> to, Matrix<T> from, int64_t m, int64_t n) {
-  for (int64_t i = 0; i < m; i += kRows) {
-    for (int64_t j = 0; j < n; j += kRows) {
-      T block[kRows][kRows];
-      for (int r = 0; r < kRows; ++r) {
-        for (int c = 0; c < kRows; ++c) block[c][r] = from.at[(i + r) * from.ld + j + c];
+  constexpr int kSide = 4;
+  if constexpr (sizeof(T) == 4 && HWY_LANES(T) >= kSide) {
+    const hn::FixedTag<T, kSide> d;
+    for (int64_t i = 0; i < m; i += kSide) {
+      for (int64_t j = 0; j < n; j += kSide) {
+        const auto row = [&](int64_t r) { return hn::Load(d, from.row(i + r) + j); };
+        const auto a = hn::InterleaveLower(d, row(0), row(2)),
+                   b = hn::InterleaveLower(d, row(1), row(3));
+        const auto c = hn::InterleaveUpper(d, row(0), row(2)),
+                   e = hn::InterleaveUpper(d, row(1), row(3));
+        hn::Store(hn::InterleaveLower(d, a, b), d, to.row(j) + i);
+        hn::Store(hn::InterleaveUpper(d, a, b), d, to.row(j + 1) + i);
+        hn::Store(hn::InterleaveLower(d, c, e), d, to.row(j + 2) + i);
+        hn::Store(hn::InterleaveUpper(d, c, e), d, to.row(j + 3) + i);
       }
-      for (int r = 0; r < kRows; ++r) std::copy_n(block[r], kRows, to.at + (j + r) * to.ld + i);
+    }
+  } else {
+    for (int64_t i = 0; i < m; i += kRows) {
+      for (int64_t j = 0; j < n; ++j) {
+        for (int64_t r = 0; r < kRows; ++r) to.row(j)[i + r] = from.row(i + r)[j];
+      }
     }
   }
 }

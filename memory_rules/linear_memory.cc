@@ -43,8 +43,9 @@ ScanResult LinearMemory::Chunks(const Sequence& seq, State state, State anchor, 
   if (plain && !ComposedScope::Active()) {
     const LinearUpdate update = Update({seq.q, seq.k, seq.v, seq.gates}, {});
     if (LinearScanFuses(update)) {
-      auto [y, last] = LinearScan(update, ForPairs(seq.q, pairs()), state[0], chunk * pairs());
-      return {AtTokens(y, pairs(), false), {std::move(last)}};
+      ScanResult r = LinearScan(update, ForPairs(seq.q, pairs()), state, chunk * pairs());
+      r.y = AtTokens(r.y, pairs(), false);
+      return r;
     }
   }
   return MemoryRule::Chunks(seq, std::move(state), std::move(anchor), chunk, phase);

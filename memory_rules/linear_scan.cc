@@ -18,9 +18,18 @@ bool Same(const Tensor& a, const Tensor& b) { return a && b && a.id() == b.id();
 // The operands of the kernel. A tape wants each tensor once, though it may be several of them.
 class Operands {
  public:
-  Operands(const LinearUpdate& u, const Tensor& q, const Tensor& state)
-      : all_{q,          u.key,         u.write.rows, state, u.erase.rows,
-             u.log_keep, u.erase.scale, u.write.scale} {
+  Operands(const LinearUpdate& u, const Tensor& q, const State& state)
+      : all_{q,
+             u.key,
+             u.write.rows,
+             state[0],
+             state.size() > 1 ? state[1] : Tensor(),
+             u.erase.rows,
+             u.erase.scale,
+             u.write.scale,
+             u.log_keep,
+             u.log_eta,
+             u.beta} {
     for (const Tensor& x : all_) {
       const auto same = [&](const Tensor& other) { return Same(other, x); };
       place_.push_back(std::find_if(distinct_.begin(), distinct_.end(), same) - distinct_.begin());
@@ -39,14 +48,23 @@ class Operands {
   }
 
   const Tensor& q() const { return all_[kQ]; }
-  const Tensor& state() const { return all_[kState]; }
+  State state() const {
+    return all_[kMomentum] ? State{all_[kState], all_[kMomentum]} : State{all_[kState]};
+  }
   LinearUpdate Update() const {
     return {.log_keep = all_[kLogKeep],
+            .log_eta = all_[kLogEta],
+            .beta = all_[kBeta],
             .erase = {all_[kErase], all_[kEraseScale]},
             .write = {all_[kValue], all_[kWriteScale]},
             .key = all_[kKey]};
   }
 
+  LinearDecay Decay() const {
+    if (all_[kLogEta]) return LinearDecay::kMomentum;
+    const bool per_channel = all_[kLogKeep] && all_[kLogKeep].rank() == 4;
+    return per_channel ? LinearDecay::kChannels : LinearDecay::kNumber;
+  }
   LinearChunkArgs Args(int64_t chunk) const {
     const Tensor &key = all_[kKey], &v = all_[kValue];
     const auto raw = [this](int i) { return all_[i] ? all_[i].raw() : nullptr; };
@@ -61,15 +79,18 @@ class Operands {
             .k = raw(kKey),
             .v = raw(kValue),
             .e = raw(kErase),
-            .log_keep = raw(kLogKeep),
             .erase_scale = raw(kEraseScale),
             .write_scale = raw(kWriteScale),
-            .state = raw(kState)};
+            .decay = Decay(),
+            .log_keep = raw(kLogKeep),
+            .log_eta = raw(kLogEta),
+            .beta = raw(kBeta),
+            .state = raw(kState),
+            .momentum = raw(kMomentum)};
   }
 
   // The gradients of the distinct tensors.
-  Tensors Vjp(int64_t chunk, const Tensor& saved, const Tensor& dy,
-              const Tensor& dlast_state) const {
+  Tensors Vjp(int64_t chunk, const Tensor& saved, const Tensors& dys) const {
     const OpScope scope("linear_scan_vjp");
     Tensors made(kCount);
     for (int i = 0; i < kCount; ++i) {
@@ -78,18 +99,23 @@ class Operands {
         made[i] = Tensor::Empty(all_[i].shape(), all_[i].dtype(), q().device());
     }
     const auto to = [&](int i) { return made[i] ? made[i].mutable_raw() : nullptr; };
+    const auto from = [&](size_t i) { return i < dys.size() && dys[i] ? dys[i].raw() : nullptr; };
     linear_chunk_vjp(q().device(), Args(chunk),
                      {.saved = saved.raw(),
-                      .dy = dy ? dy.raw() : nullptr,
-                      .dlast_state = dlast_state ? dlast_state.raw() : nullptr,
+                      .dy = from(0),
+                      .dlast_state = from(1),
+                      .dlast_momentum = from(2),
                       .dq = to(kQ),
                       .dk = to(kKey),
                       .dv = to(kValue),
                       .dstate = to(kState),
+                      .dmomentum = to(kMomentum),
                       .de = to(kErase),
-                      .dlog_keep = to(kLogKeep),
                       .derase_scale = to(kEraseScale),
-                      .dwrite_scale = to(kWriteScale)});
+                      .dwrite_scale = to(kWriteScale),
+                      .dlog_keep = to(kLogKeep),
+                      .dlog_eta = to(kLogEta),
+                      .dbeta = to(kBeta)});
     Tensors gradients(distinct_.size());
     for (int i = 0; i < kCount; ++i) {
       if (!made[i]) continue;
@@ -100,34 +126,55 @@ class Operands {
   }
 
  private:
-  enum { kQ, kKey, kValue, kState, kErase, kLogKeep, kEraseScale, kWriteScale, kCount };
+  enum {
+    kQ,
+    kKey,
+    kValue,
+    kState,
+    kMomentum,
+    kErase,
+    kEraseScale,
+    kWriteScale,
+    kLogKeep,
+    kLogEta,
+    kBeta,
+    kCount
+  };
   Tensors all_, distinct_;
   std::vector<int64_t> place_;  // In distinct_.
 };
 
-void CheckShapes(const LinearUpdate& u, const Tensor& q, const Tensor& state) {
+void CheckShapes(const LinearUpdate& u, const Tensor& q, const State& state) {
   const Tensor& v = u.write.rows;
   const Shape gate(v.shape().begin(), v.shape().end() - 1);
+  const bool per_channel = u.log_keep && u.log_keep.rank() == 4;
   const auto fits = [&](const Tensor& x, const Shape& shape) {
     return !x || (x.shape() == shape && x.dtype() == v.dtype() && x.device() == v.device());
   };
-  PALIMPSEST_CHECK(
-      v.rank() == 4 && q.rank() == 4 && fits(q, u.key.shape()) && fits(u.key, q.shape()) &&
-      fits(u.erase.rows, q.shape()) && fits(u.log_keep, gate) && fits(u.erase.scale, gate) &&
-      fits(u.write.scale, gate) && gate == Shape(q.shape().begin(), q.shape().end() - 1) &&
-      fits(state, {v.dim(0) * v.dim(2), v.dim(3), q.dim(3)}))
-      << "q " << q << ", k " << u.key << ", v " << v << ", state " << state;
+  PALIMPSEST_CHECK(v.rank() == 4 && q.rank() == 4 && fits(q, u.key.shape()) &&
+                   fits(u.key, q.shape()) && fits(u.erase.rows, q.shape()) &&
+                   fits(u.log_keep, per_channel ? q.shape() : gate) && fits(u.log_eta, gate) &&
+                   fits(u.beta, gate) && fits(u.erase.scale, gate) && fits(u.write.scale, gate) &&
+                   gate == Shape(q.shape().begin(), q.shape().end() - 1) &&
+                   state.size() == (u.log_eta ? 2 : 1) &&
+                   std::all_of(state.begin(), state.end(),
+                               [&](const Tensor& m) {
+                                 return fits(m, {v.dim(0) * v.dim(2), v.dim(3), q.dim(3)});
+                               }))
+      << "q " << q << ", k " << u.key << ", v " << v << ", " << state.size()
+      << " states, the first " << state[0];
 }
 
 }  // namespace
 
 bool LinearScanFuses(const LinearUpdate& u) {
-  return linear_chunk.Has(u.key.device()) && linear_chunk_vjp.Has(u.key.device()) && !u.log_eta &&
-         !u.spread && (!u.log_keep || u.log_keep.rank() == 3);
+  const bool per_channel = u.log_keep && u.log_keep.rank() == 4;
+  return linear_chunk.Has(u.key.device()) && linear_chunk_vjp.Has(u.key.device()) && !u.spread &&
+         (!u.log_eta || (!per_channel && u.erasure == Erasure::kWithWrite));
 }
 
-LinearScanResult LinearScan(const LinearUpdate& update, const Tensor& q, const Tensor& state,
-                            int64_t chunk) {
+ScanResult LinearScan(const LinearUpdate& update, const Tensor& q, const State& state,
+                      int64_t chunk) {
   const OpScope scope("linear_scan");
   PALIMPSEST_CHECK(LinearScanFuses(update)) << "no kernel for this update on " << q.device();
   CheckShapes(update, q, state);
@@ -135,32 +182,38 @@ LinearScanResult LinearScan(const LinearUpdate& update, const Tensor& q, const T
   const Operands operands(update, q, state);
   const Tensors& inputs = operands.Distinct();
   const LinearChunkArgs args = operands.Args(chunk);
-  Tensor y = Tensor::Empty(update.write.rows.shape(), args.dtype, q.device());
-  Tensor last = Tensor::Empty(state.shape(), args.dtype, q.device());
+  Tensors outs = {Tensor::Empty(update.write.rows.shape(), args.dtype, q.device())};
+  for (const Tensor& m : state) outs.push_back(Tensor::Empty(m.shape(), args.dtype, q.device()));
   Tensor saved;
   if (std::any_of(inputs.begin(), inputs.end(), IsTracked)) {
-    saved = Tensor::Empty({args.batch * args.heads, args.chunks(), args.key, args.value},
-                          args.dtype, q.device());
+    const int64_t rows = args.chunks() * args.states() * args.key;
+    saved = Tensor::Empty({args.batch * args.heads, rows, args.value}, args.dtype, q.device());
   }
   linear_chunk(q.device(), args,
-               {y.mutable_raw(), last.mutable_raw(), saved ? saved.mutable_raw() : nullptr});
-  if (!saved) return {std::move(y), std::move(last)};
-  Tensors outs = RecordFused(
-      {y, last}, inputs,
-      [=](const Tensors& dys) { return operands.Vjp(chunk, saved, dys[0], dys[1]); },
+               {.y = outs[0].mutable_raw(),
+                .last_state = outs[1].mutable_raw(),
+                .last_momentum = outs.size() > 2 ? outs[2].mutable_raw() : nullptr,
+                .saved = saved ? saved.mutable_raw() : nullptr});
+  const auto result = [](const Tensors& all) {
+    return ScanResult{all[0], State(all.begin() + 1, all.end())};
+  };
+  if (!saved) return result(outs);
+  return result(RecordFused(
+      outs, inputs, [=](const Tensors& dys) { return operands.Vjp(chunk, saved, dys); },
       [=](const Tensors& xs) -> Tensors {
         const Operands other = operands.With(xs);
-        LinearScanResult r = ComposedLinearScan(other.Update(), other.q(), other.state(), chunk);
-        return {std::move(r.y), std::move(r.state)};
-      });
-  return {std::move(outs[0]), std::move(outs[1])};
+        const ScanResult r = ComposedLinearScan(other.Update(), other.q(), other.state(), chunk);
+        Tensors all = {r.y};
+        all.insert(all.end(), r.state.begin(), r.state.end());
+        return all;
+      }));
 }
 
-LinearScanResult ComposedLinearScan(const LinearUpdate& update, const Tensor& q,
-                                    const Tensor& state, int64_t chunk) {
+ScanResult ComposedLinearScan(const LinearUpdate& update, const Tensor& q, const State& state,
+                              int64_t chunk) {
   const int64_t time = q.dim(1);
   Tensors ys;
-  Tensor m = state;
+  State now = state;
   for (int64_t begin = 0; begin < time; begin += chunk) {
     const auto part = [&](const Tensor& x) {
       return x ? FoldHeads(Slice(x, 1, begin, std::min(begin + chunk, time))) : Tensor();
@@ -168,15 +221,18 @@ LinearScanResult ComposedLinearScan(const LinearUpdate& update, const Tensor& q,
     const Tensor key = part(update.key);
     const Tensor erase = Same(update.erase.rows, update.key) ? key : part(update.erase.rows);
     const LinearUpdate piece{.log_keep = part(update.log_keep),
+                             .log_eta = part(update.log_eta),
+                             .beta = part(update.beta),
                              .erase = {erase, part(update.erase.scale)},
                              .write = {part(update.write.rows), part(update.write.scale)},
                              .key = key};
     const ChunkDecay decay(piece);
-    const LinearChunk linear(piece, decay, m);
+    const LinearChunk linear(piece, decay, now[0], now.size() > 1 ? now[1] : Tensor());
     ys.push_back(linear.Apply(part(q)));
-    m = linear.Last();
+    now[0] = linear.Last();
+    if (now.size() > 1) now[1] = linear.LastMomentum();
   }
-  return {FromRows(Concat(ys, 1), q.dim(0), q.dim(2)), m};
+  return {FromRows(Concat(ys, 1), q.dim(0), q.dim(2)), now};
 }
 
 }  // namespace palimpsest

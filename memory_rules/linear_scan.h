@@ -4,27 +4,24 @@
 #include <cstdint>
 
 #include "memory_rules/linear_recurrence.h"
+#include "memory_rules/rule.h"
 
 namespace palimpsest {
 
-struct LinearScanResult {
-  Tensor y;      // [batch, time, heads, value]: M_t q_t
-  Tensor state;  // [batch * heads, value, key]
-};
-
-// Whether there is a kernel for such an update: no momentum, and keep a number.
+// Whether there is a kernel for such an update: keep a number or per channel, or a number with
+// momentum.
 bool LinearScanFuses(const LinearUpdate& update);
 
-// The linear recurrence over a whole sequence by the fused kernel, in chunks of at most `chunk`:
-// one node on a tape, with an analytical VJP (Yang et al. 2024, "Gated Delta Networks"), whose
-// memory is the states at the chunks' starts. The update's tensors and q are in the public layout;
-// state [batch * heads, value, key].
-LinearScanResult LinearScan(const LinearUpdate& update, const Tensor& q, const Tensor& state,
-                            int64_t chunk);
+// The linear recurrence over a whole sequence by the fused kernel, which keeps its states every
+// `chunk` tokens for the backward pass: one node on a tape, with an analytical VJP. The update's
+// tensors and q are in the public layout; `state` is M and, with momentum, S, [batch * heads,
+// value, key].
+ScanResult LinearScan(const LinearUpdate& update, const Tensor& q, const State& state,
+                      int64_t chunk);
 
 // The same composed of ops: the oracle.
-LinearScanResult ComposedLinearScan(const LinearUpdate& update, const Tensor& q,
-                                    const Tensor& state, int64_t chunk);
+ScanResult ComposedLinearScan(const LinearUpdate& update, const Tensor& q, const State& state,
+                              int64_t chunk);
 
 }  // namespace palimpsest
 

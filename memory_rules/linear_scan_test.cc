@@ -147,53 +147,75 @@ TEST(ChunkDecay, KeepsItsDigitsWhereMomentumIsShort) {
   }
 }
 
-LinearUpdate PublicUpdate(const Tensors& x, bool free_erase) {
-  return {.log_keep = x[2],
-          .erase = {free_erase ? x[6] : x[0], x[3]},
-          .write = {x[1], x[4]},
-          .key = x[0]};
-}
+enum class Keep { kNumber, kChannels, kMomentum };
+struct FusedCase {
+  Keep keep;
+  bool free_erase;
+};
 
-Tensors PublicInputs() {
-  const Shape keys = {kBatch, kTime, kHeads, kKey}, gates = {kBatch, kTime, kHeads};
-  return {Random("k", keys),
-          Random("v", {kBatch, kTime, kHeads, kValue}),
-          Random("keep", gates, -0.4, 0.2),
-          Random("erase", gates, 0.5),
-          Random("write", gates, 0.5),
-          Random("state", {kBatch * kHeads, kValue, kKey}),
-          Random("e", keys),
-          Random("q", keys)};
-}
-
-TEST(LinearScan, IsItsComposition) {
-  const Tensors x = PublicInputs();
-  for (bool free_erase : {false, true}) {
-    const LinearUpdate update = PublicUpdate(x, free_erase);
-    ASSERT_TRUE(LinearScanFuses(update));
-    const LinearScanResult fused = LinearScan(update, x[7], x[5], 4),
-                           composed = ComposedLinearScan(update, x[7], x[5], 4);
-    EXPECT_LT(Distance(fused.y, composed.y), 1e-14);
-    EXPECT_LT(Distance(fused.state, composed.state), 1e-14);
+class LinearScanTest : public testing::TestWithParam<FusedCase> {
+ protected:
+  static LinearUpdate Update(const Tensors& x) {
+    const bool momentum = GetParam().keep == Keep::kMomentum;
+    return {.log_keep = x[2],
+            .log_eta = momentum ? x[9] : Tensor(),
+            .beta = momentum ? x[10] : Tensor(),
+            .erase = {GetParam().free_erase ? x[6] : x[0], x[3]},
+            .write = {x[1], x[4]},
+            .key = x[0]};
   }
-}
-
-TEST(LinearScan, FirstAndSecondGradient) {
-  for (bool free_erase : {false, true}) {
-    const Function f = [&](const Tensors& x) -> Tensors {
-      const LinearScanResult r = LinearScan(PublicUpdate(x, free_erase), x[7], x[5], 4);
-      return {r.y, r.state};
-    };
-    CheckGradient(f, PublicInputs());
-    CheckSecondGradient(f, PublicInputs(), 1e-5);
+  static State StateOf(const Tensors& x) {
+    return GetParam().keep == Keep::kMomentum ? State{x[5], x[8]} : State{x[5]};
   }
+  static Tensors Inputs() {
+    const Shape keys = {kBatch, kTime, kHeads, kKey}, gates = {kBatch, kTime, kHeads},
+                state = {kBatch * kHeads, kValue, kKey};
+    Tensors x = {Random("k", keys),
+                 Random("v", {kBatch, kTime, kHeads, kValue}),
+                 Random("keep", GetParam().keep == Keep::kChannels ? keys : gates, -0.4, 0.2),
+                 Random("erase", gates, 0.5),
+                 Random("write", gates, 0.5),
+                 Random("state", state),
+                 Random("e", keys),
+                 Random("q", keys)};
+    if (GetParam().keep == Keep::kMomentum) {
+      x.push_back(Random("momentum", state));
+      x.push_back(Random("eta", gates, -0.6, 0.2));
+      x.push_back(Random("beta", gates, 0.5));
+    }
+    return x;
+  }
+  static Tensors Flat(ScanResult r) {
+    Tensors all = std::move(r.state);
+    all.push_back(r.y);
+    return all;
+  }
+};
+
+TEST_P(LinearScanTest, IsItsComposition) {
+  const Tensors x = Inputs();
+  const LinearUpdate update = Update(x);
+  ASSERT_TRUE(LinearScanFuses(update));
+  const Tensors fused = Flat(LinearScan(update, x[7], StateOf(x), 4)),
+                composed = Flat(ComposedLinearScan(update, x[7], StateOf(x), 4));
+  ASSERT_EQ(fused.size(), composed.size());
+  for (size_t i = 0; i < fused.size(); ++i) EXPECT_LT(Distance(fused[i], composed[i]), 1e-14) << i;
 }
 
-TEST(LinearScan, NoKernelForMomentum) {
-  LinearUpdate update = PublicUpdate(PublicInputs(), true);
-  update.log_eta = PublicInputs()[2];
-  EXPECT_FALSE(LinearScanFuses(update));
+TEST_P(LinearScanTest, FirstAndSecondGradient) {
+  const Function f = [&](const Tensors& x) {
+    return Flat(LinearScan(Update(x), x[7], StateOf(x), 4));
+  };
+  CheckGradient(f, Inputs());
+  CheckSecondGradient(f, Inputs(), 1e-5);
 }
+
+INSTANTIATE_TEST_SUITE_P(Kinds, LinearScanTest,
+                         testing::Values(FusedCase{Keep::kNumber, false},
+                                         FusedCase{Keep::kNumber, true},
+                                         FusedCase{Keep::kChannels, true},
+                                         FusedCase{Keep::kMomentum, false},
+                                         FusedCase{Keep::kMomentum, true}));
 
 }  // namespace
 }  // namespace palimpsest

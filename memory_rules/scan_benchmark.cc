@@ -1,75 +1,91 @@
-// The gated delta rule forward and backward in f32: the fused kernel, its composition of ops and
-// the loop over tokens, on the same cores. Counters: tokens a second; GFLOP/s on the algorithm's
-// multiply-adds; and, in the last lines, the ratios of the best times of one run.
+// Rules forward and backward in f32: the fused kernel, its composition of ops and the loop over
+// tokens, on the same cores. Counters: the best time of one run; tokens a second; GFLOP/s on the
+// algorithm's multiply-adds and their part of what oneDNN reaches on a product of 1024^3, called
+// directly; and ratios to other lines of the run.
+#include <omp.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <limits>
 #include <map>
+#include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
 #include "benchmark/benchmark.h"
+#include "core/parallel.h"
 #include "core/tape.h"
+#include "dnnl.hpp"
 #include "memory_rules/rule.h"
-#include "ops/linalg.h"
 
 namespace palimpsest {
 namespace {
 
 struct Size {
   int64_t batch, time, heads, dim;
-  int64_t rows() const { return batch * time * heads; }
-  // Of the kernel in chunks of c, the triangles counted as such: 4 c/2 + 3 dim products of rows
-  // with rows forward, 11 c/2 + 7 dim backward, of which a third is done again.
-  double Flops(int64_t c) const { return 2.0 * rows() * dim * (7.5 * c + 10.0 * dim); }
 };
 
 struct Problem {
+  std::unique_ptr<MemoryRule> rule;
   Sequence seq;
   State state;
 
-  explicit Problem(const Size& n) {
+  Problem(const std::string& name, const Size& n) : rule(*MakeMemoryRule({name})) {
     const RandomStream stream(0, "benchmark");
-    const Shape gates = {n.batch, n.time, n.heads}, rows = {n.batch, n.time, n.heads, n.dim};
+    const int64_t pairs = n.time * rule->pairs();
     const double unit = 1.0 / std::sqrt(static_cast<double>(n.dim));
-    seq.q = RandomNormal(rows, stream.Fork(1), DType::kF32, unit);
-    seq.k = RandomNormal(rows, stream.Fork(2), DType::kF32, unit);
-    seq.v = RandomNormal(rows, stream.Fork(3), DType::kF32);
-    seq.gates["log_keep"] = Tensor::Full(gates, -0.05, DType::kF32);
-    seq.gates["beta"] = Tensor::Full(gates, 0.5, DType::kF32);
-    state = {Tensor::Full({n.batch * n.heads, n.dim, n.dim}, 0.0, DType::kF32)};
+    const auto rows = [&](int64_t time, uint64_t fork, double scale) {
+      return RandomNormal({n.batch, time, n.heads, n.dim}, stream.Fork(fork), DType::kF32, scale);
+    };
+    seq.q = rows(n.time, 1, unit), seq.k = rows(pairs, 2, unit), seq.v = rows(pairs, 3, 1.0);
+    for (const GateSpec& gate : rule->gates()) {
+      Shape shape = {n.batch, gate.per_token ? n.time : pairs, n.heads};
+      if (gate.scope != GateScope::kHead) shape.push_back(n.dim);
+      const double value = gate.kind == GateKind::kLogDecay ? std::log(gate.init) : gate.init;
+      seq.gates[gate.name] = Tensor::Full(shape, value, DType::kF32);
+    }
+    state = rule->Init({n.batch * n.heads, n.dim, n.dim}, DType::kF32, stream.Fork(4));
   }
 };
 
-const MemoryRule& GatedDelta() {
-  static const auto* rule = MakeMemoryRule({"gated_delta", {}})->release();
-  return *rule;
-}
-
-enum Form { kFused, kComposed, kTokens };
+enum Form { kChunks, kComposed, kTokens };
+const char* const kForms[] = {"chunks", "composed", "tokens"};
 
 void ForwardBackward(const Problem& p, Form form) {
   Tape tape;
-  Tensors inputs = {p.seq.q,   p.seq.k, p.seq.v, p.seq.gates.at("log_keep"), p.seq.gates.at("beta"),
-                    p.state[0]};
+  Tensors inputs = {p.seq.q, p.seq.k, p.seq.v};
+  for (const auto& [name, gate] : p.seq.gates) inputs.push_back(gate);
+  inputs.insert(inputs.end(), p.state.begin(), p.state.end());
   tape.Watch(inputs);
   const ScanMode mode = form == kTokens ? ScanMode::kSteps : ScanMode::kChunks;
-  const ScanResult r = form == kComposed
-                           ? GatedDelta().MemoryRule::Chunks(p.seq, p.state, p.state, 64, 0)
-                           : Scan(GatedDelta(), p.seq, p.state, {.mode = mode});
+  std::optional<ComposedScope> composed;
+  if (form == kComposed) composed.emplace();
+  const ScanResult r = Scan(*p.rule, p.seq, p.state, {.mode = mode});
   benchmark::DoNotOptimize(tape.Gradient(r.y, inputs));
+}
+
+// Of the recurrence in tiles of 16 tokens: a state is read by queries and erase keys and written
+// once forward, and twice as often backward; between the tokens of a tile the triangles count, 4
+// products of rows with rows forward and 8 backward. What is done again does not count.
+double Flops(const std::string& rule, const Size& n) {
+  const double rows = static_cast<double>(n.batch * n.time * n.heads * n.dim);
+  const double states = rule == "momentum_delta" ? 2 : 1;
+  const bool erases = rule != "hebbian";
+  const double d = static_cast<double>(n.dim);
+  return 2.0 * rows * ((erases ? 9.0 : 6.0) * states * d + (erases ? 12.0 : 6.0) * 8.0);
 }
 
 double Seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-std::map<std::string, double> best;  // By name of the benchmark.
+std::map<std::string, double> best;  // Seconds, by name of the line.
+double onednn_rate = 0.0;
 
-void Time(benchmark::State& bench, const std::string& name, double flops, double tokens,
-          absl::FunctionRef<void()> body) {
+double Time(benchmark::State& bench, const std::string& name, absl::FunctionRef<void()> body) {
   double& fastest = best.try_emplace(name, std::numeric_limits<double>::infinity()).first->second;
   for (auto _ : bench) {
     const double begin = Seconds();
@@ -77,47 +93,87 @@ void Time(benchmark::State& bench, const std::string& name, double flops, double
     fastest = std::min(fastest, Seconds() - begin);
   }
   bench.counters["best_ms"] = fastest * 1e3;
-  if (flops > 0) bench.counters["GFLOP/s"] = flops / fastest * 1e-9;
-  if (tokens > 0) bench.counters["tokens/s"] = tokens / fastest;
+  return fastest;
 }
 
-void BM_GatedDelta(benchmark::State& bench, Form form) {
+void BM_OneDnn1024(benchmark::State& bench) {
+  omp_set_num_threads(NumThreads());
+  const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  dnnl::stream stream(engine);
+  const dnnl::memory::desc square({1024, 1024}, dnnl::memory::data_type::f32,
+                                  dnnl::memory::format_tag::ab);
+  const dnnl::memory a(square, engine), b(square, engine), c(square, engine);
+  for (const dnnl::memory& m : {a, b, c})
+    std::fill_n(static_cast<float*>(m.get_data_handle()), 1024 * 1024, 0.5f);
+#if DNNL_VERSION_MAJOR >= 3
+  const dnnl::matmul product({engine, square, square, square});
+#else
+  const dnnl::matmul product({{square, square, square}, engine});
+#endif
+  const double seconds = Time(bench, "onednn", [&] {
+    product.execute(stream, {{DNNL_ARG_SRC, a}, {DNNL_ARG_WEIGHTS, b}, {DNNL_ARG_DST, c}});
+    stream.wait();
+  });
+  onednn_rate = 2.0 * 1024 * 1024 * 1024 / seconds;
+  bench.counters["GFLOP/s"] = onednn_rate * 1e-9;
+}
+
+void BM_Scan(benchmark::State& bench, const std::string& rule, Form form) {
   const Size n{bench.range(0), bench.range(1), bench.range(2), bench.range(3)};
-  const Problem p(n);
-  const char* const names[] = {"fused", "composed", "tokens"};
-  const std::string shape = absl::StrCat(n.batch, "x", n.time, "x", n.heads, "x", n.dim);
-  Time(bench, absl::StrCat(names[form], " ", shape), form == kFused ? n.Flops(64) : 0.0,
-       static_cast<double>(n.batch * n.time), [&] { ForwardBackward(p, form); });
-  const auto ratio = [&](const char* slow) {
-    const auto it = best.find(absl::StrCat(slow, " ", shape));
-    if (it != best.end())
-      bench.counters[absl::StrCat(slow, "/fused")] =
-          it->second / best[absl::StrCat("fused ", shape)];
+  const Problem p(rule, n);
+  const std::string shape = absl::StrCat(" ", n.batch, "x", n.time, "x", n.heads, "x", n.dim);
+  const double seconds =
+      Time(bench, absl::StrCat(kForms[form], " ", rule, shape), [&] { ForwardBackward(p, form); });
+  bench.counters["tokens/s"] = static_cast<double>(n.batch * n.time) / seconds;
+  if (form != kChunks) return;
+  const double rate = Flops(rule, n) / seconds;
+  bench.counters["GFLOP/s"] = rate * 1e-9;
+  if (onednn_rate > 0) bench.counters["of_onednn"] = rate / onednn_rate;
+  const auto ratio = [&](const std::string& label, const std::string& line, bool ours) {
+    const auto it = best.find(line + shape);
+    if (it == best.end()) return;
+    bench.counters[label] = ours ? seconds / it->second : it->second / seconds;
   };
-  if (form == kFused) ratio("composed"), ratio("tokens");
+  ratio("composed/fused", absl::StrCat("composed ", rule), false);
+  ratio("tokens/fused", absl::StrCat("tokens ", rule), false);
+  if (rule != "gated_delta") ratio("vs_gated_delta", "chunks gated_delta", true);
 }
 
-void BM_MatMul1024(benchmark::State& bench) {
-  const Tensor a = RandomNormal({1024, 1024}, RandomStream(0, "a"), DType::kF32);
-  Time(bench, "matmul", 2.0 * 1024 * 1024 * 1024, 0,
-       [&] { benchmark::DoNotOptimize(MatMul(a, a)); });
+benchmark::internal::Benchmark* Line(const std::string& rule, Form form, const Size& n) {
+  const std::string name = absl::StrCat(rule, "/", kForms[form]);
+  return benchmark::RegisterBenchmark(name.c_str(),
+                                      [=](benchmark::State& bench) { BM_Scan(bench, rule, form); })
+      ->ArgNames({"B", "T", "H", "D"})
+      ->Args({n.batch, n.time, n.heads, n.dim})
+      ->Unit(benchmark::kMillisecond)
+      ->UseRealTime();
 }
 
-#define SHAPES ArgNames({"B", "T", "H", "D"})->Unit(benchmark::kMillisecond)->UseRealTime()
-BENCHMARK(BM_MatMul1024)->Unit(benchmark::kMillisecond)->UseRealTime();
-// The slow forms first: the fused one prints its ratios to them.
-BENCHMARK_CAPTURE(BM_GatedDelta, tokens, kTokens)->SHAPES->Args({1, 4096, 4, 64})->Iterations(2);
-BENCHMARK_CAPTURE(BM_GatedDelta, tokens, kTokens)->SHAPES->Args({64, 64, 4, 32})->Iterations(3);
-BENCHMARK_CAPTURE(BM_GatedDelta, composed, kComposed)
-    ->SHAPES->Args({1, 4096, 4, 64})
-    ->Args({64, 64, 4, 32});
-BENCHMARK_CAPTURE(BM_GatedDelta, fused, kFused)
-    ->SHAPES->Args({1, 4096, 4, 64})
-    ->Args({64, 64, 4, 32})
-    ->Args({12, 64, 4, 32})
-    ->Args({1, 4096, 8, 64})
-    ->Args({1, 4096, 8, 128})
-    ->Args({1, 262144, 1, 64});
+// The slow forms first: the fused ones print their ratios to them.
+void RegisterAll() {
+  benchmark::RegisterBenchmark("onednn/1024^3", BM_OneDnn1024)
+      ->Unit(benchmark::kMillisecond)
+      ->UseRealTime()
+      ->Iterations(20);
+  Line("gated_delta", kTokens, {1, 4096, 4, 64})->Iterations(2);
+  Line("gated_delta", kChunks, {1, 4096, 4, 64});
+  for (int64_t dim : {64, 128}) {
+    const Size n{1, 4096, 8, dim};
+    for (const char* rule : {"gated_delta", "momentum_delta", "kda"}) {
+      Line(rule, kComposed, n)->Iterations(2);
+      Line(rule, kChunks, n);
+    }
+    Line("hebbian", kChunks, n);
+  }
+  for (int64_t time : {4096, 32768, 262144}) Line("gated_delta", kChunks, {1, time, 1, 64});
+  Line("gated_delta", kChunks, {64, 64, 4, 32});
+}
 
 }  // namespace
 }  // namespace palimpsest
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  palimpsest::RegisterAll();
+  benchmark::RunSpecifiedBenchmarks();
+}
