@@ -19,13 +19,19 @@ class Comba : public LinearMemory {
   }
   std::string source() const override { return "Comba (Hu et al. 2025)"; }
   std::vector<GateSpec> gates() const override {
-    return {{.name = "log_keep", .kind = GateKind::kLogDecay, .init = 0.99},
-            {.name = "beta", .kind = GateKind::kStrength01},
+    return {{.name = "log_keep",
+             .kind = GateKind::kLogDecay,
+             .init = 0.99,
+             .meaning = "how much of the memory a token keeps"},
+            {.name = "beta",
+             .kind = GateKind::kStrength01,
+             .meaning = "how strongly a pair is written"},
             {.name = "p",
              .kind = GateKind::kKey,
              .scope = GateScope::kKeyChannel,
              .init = 0.9,
-             .constant = true}};
+             .constant = true,
+             .meaning = "the key the error is read with"}};
   }
 
   State Step(const State& state, const State&, const Block& x) const override {

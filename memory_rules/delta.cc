@@ -20,7 +20,9 @@ class Delta : public LinearMemory {
     return "Widrow & Hoff 1960; DeltaNet (Schlag et al. 2021, Yang et al. 2024)";
   }
   std::vector<GateSpec> gates() const override {
-    return {{.name = "beta", .kind = GateKind::kStrength01}};
+    return {{.name = "beta",
+             .kind = GateKind::kStrength01,
+             .meaning = "how strongly a pair is written"}};
   }
 
   State Step(const State& state, const State&, const Block& x) const override {

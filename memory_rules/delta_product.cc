@@ -19,8 +19,15 @@ class DeltaProduct : public LinearMemory {
   }
   std::string source() const override { return "DeltaProduct (Siems et al. 2025)"; }
   std::vector<GateSpec> gates() const override {
-    return {{.name = "log_keep", .kind = GateKind::kLogDecay, .init = 0.99, .per_token = true},
-            {.name = "beta", .kind = GateKind::kStrength02, .init = 1.0}};
+    return {{.name = "log_keep",
+             .kind = GateKind::kLogDecay,
+             .init = 0.99,
+             .per_token = true,
+             .meaning = "how much of the memory a token keeps"},
+            {.name = "beta",
+             .kind = GateKind::kStrength02,
+             .init = 1.0,
+             .meaning = "how strongly a pair is written"}};
   }
   int64_t pairs() const override { return n_; }
 

@@ -17,8 +17,13 @@ class GatedDelta : public LinearMemory {
   }
   std::string source() const override { return "Gated DeltaNet (Yang et al. 2024)"; }
   std::vector<GateSpec> gates() const override {
-    return {{.name = "log_keep", .kind = GateKind::kLogDecay, .init = 0.99},
-            {.name = "beta", .kind = GateKind::kStrength01}};
+    return {{.name = "log_keep",
+             .kind = GateKind::kLogDecay,
+             .init = 0.99,
+             .meaning = "how much of the memory a token keeps"},
+            {.name = "beta",
+             .kind = GateKind::kStrength01,
+             .meaning = "how strongly a pair is written"}};
   }
 
   State Step(const State& state, const State&, const Block& x) const override {

@@ -21,9 +21,16 @@ class Gdn2 : public LinearMemory {
     return {{.name = "log_keep",
              .kind = GateKind::kLogDecay,
              .scope = GateScope::kKeyChannel,
-             .init = 0.99},
-            {.name = "b", .kind = GateKind::kStrength01, .scope = GateScope::kKeyChannel},
-            {.name = "w", .kind = GateKind::kStrength01, .scope = GateScope::kValueChannel}};
+             .init = 0.99,
+             .meaning = "how much of the memory a token keeps"},
+            {.name = "b",
+             .kind = GateKind::kStrength01,
+             .scope = GateScope::kKeyChannel,
+             .meaning = "how strongly the key erases"},
+            {.name = "w",
+             .kind = GateKind::kStrength01,
+             .scope = GateScope::kValueChannel,
+             .meaning = "how strongly the value is written"}};
   }
 
   State Step(const State& state, const State&, const Block& x) const override {

@@ -43,13 +43,28 @@ struct GradientMemory::Written {
 };
 
 std::vector<GateSpec> GradientMemory::gates() const {
-  std::vector<GateSpec> specs = {{.name = "log_keep", .kind = GateKind::kLogDecay, .init = 0.99},
-                                 {.name = "theta", .kind = GateKind::kStrength01, .init = 0.05}};
+  std::vector<GateSpec> specs = {{.name = "log_keep",
+                                  .kind = GateKind::kLogDecay,
+                                  .init = 0.99,
+                                  .meaning = "how much of the memory a token keeps"},
+                                 {.name = "theta",
+                                  .kind = GateKind::kStrength01,
+                                  .init = 0.05,
+                                  .meaning = "step size of the inner gradient descent"}};
   if (options_.momentum)
-    specs.push_back({.name = "log_eta", .kind = GateKind::kLogDecay, .init = 0.5});
+    specs.push_back({.name = "log_eta",
+                     .kind = GateKind::kLogDecay,
+                     .init = 0.5,
+                     .meaning = "how much of the momentum S a token keeps"});
   if (options_.objective == Objective::kHuber)
-    specs.push_back({.name = "delta", .kind = GateKind::kPositive, .init = 1.0});
-  if (options_.window > 1) specs.push_back({.name = "gamma", .kind = GateKind::kStrength01});
+    specs.push_back({.name = "delta",
+                     .kind = GateKind::kPositive,
+                     .init = 1.0,
+                     .meaning = "the error from which Huber's loss is linear"});
+  if (options_.window > 1)
+    specs.push_back({.name = "gamma",
+                     .kind = GateKind::kStrength01,
+                     .meaning = "weight of a pair in the loss of the window"});
   return specs;
 }
 

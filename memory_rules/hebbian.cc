@@ -25,8 +25,11 @@ class Hebbian : public LinearMemory {
     return {{.name = "log_keep",
              .kind = GateKind::kLogDecay,
              .scope = per_channel_ ? GateScope::kKeyChannel : GateScope::kHead,
-             .init = 0.99},
-            {.name = "beta", .kind = GateKind::kStrength01}};
+             .init = 0.99,
+             .meaning = "how much of the memory a token keeps"},
+            {.name = "beta",
+             .kind = GateKind::kStrength01,
+             .meaning = "how strongly a pair is written"}};
   }
 
   State Step(const State& state, const State&, const Block& x) const override {

@@ -30,15 +30,32 @@ class MomentumDelta : public LinearMemory {
   }
   std::string source() const override { return "Momentum DeltaNet (Huang et al. 2026)"; }
   std::vector<GateSpec> gates() const override {
-    std::vector<GateSpec> specs = {{.name = "log_keep", .kind = GateKind::kLogDecay, .init = 0.99},
-                                   {.name = "log_mu", .kind = GateKind::kLogDecay, .init = 0.5},
-                                   {.name = "beta", .kind = GateKind::kStrength01},
-                                   {.name = "eta", .kind = GateKind::kStrength02, .init = 1.0}};
+    std::vector<GateSpec> specs = {
+        {.name = "log_keep",
+         .kind = GateKind::kLogDecay,
+         .init = 0.99,
+         .meaning = "how much of the memory a token keeps"},
+        {.name = "log_mu",
+         .kind = GateKind::kLogDecay,
+         .init = 0.5,
+         .meaning = "how much of the momentum S a token keeps"},
+        {.name = "beta", .kind = GateKind::kStrength01, .meaning = "how much of S is written to M"},
+        {.name = "eta",
+         .kind = GateKind::kStrength02,
+         .init = 1.0,
+         .meaning = "how strongly an error enters S"}};
     if (coupled_)
-      specs.push_back(
-          {.name = "factor", .kind = GateKind::kPositive, .init = 1.0, .constant = true});
+      specs.push_back({.name = "factor",
+                       .kind = GateKind::kPositive,
+                       .init = 1.0,
+                       .constant = true,
+                       .meaning = "how strongly eta bounds keep and beta"});
     if (corrected_)
-      specs.push_back({.name = "d", .kind = GateKind::kPositive, .init = 0.5, .constant = true});
+      specs.push_back({.name = "d",
+                       .kind = GateKind::kPositive,
+                       .init = 0.5,
+                       .constant = true,
+                       .meaning = "how much of the key is taken from the query"});
     return specs;
   }
   bool momentum() const override { return true; }

@@ -32,6 +32,7 @@ struct GateSpec {
   double init = 0.5;       // The value (of a log gate: its exponential) a fresh layer starts near.
   bool per_token = false;  // Where a token brings several pairs: one for all of them.
   bool constant = false;   // By default a learnt number, not a function of the token.
+  std::string meaning = {};
 };
 
 struct MemoryDims {

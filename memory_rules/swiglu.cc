@@ -39,8 +39,14 @@ class Swiglu : public ChunkMemory {
   std::vector<GateSpec> gates() const override {
     std::vector<GateSpec> specs;
     for (int i = 0; i < kWeights; ++i)
-      specs.push_back({.name = rate(i), .kind = GateKind::kPositive, .init = 0.01});
-    if (momentum_) specs.push_back({.name = "m", .kind = GateKind::kStrength01});
+      specs.push_back({.name = rate(i),
+                       .kind = GateKind::kPositive,
+                       .init = 0.01,
+                       .meaning = "step size of W" + std::to_string(i + 1)});
+    if (momentum_)
+      specs.push_back({.name = "m",
+                       .kind = GateKind::kStrength01,
+                       .meaning = "how much of the step of the chunk before is added"});
     return specs;
   }
 

@@ -25,9 +25,19 @@ class TitansLinear : public LinearMemory {
   }
   std::string source() const override { return "Titans (Behrouz et al. 2025), eq. 8-18"; }
   std::vector<GateSpec> gates() const override {
-    std::vector<GateSpec> specs = {{.name = "log_keep", .kind = GateKind::kLogDecay, .init = 0.99},
-                                   {.name = "theta", .kind = GateKind::kStrength01, .init = 0.05}};
-    if (momentum_) specs.push_back({.name = "log_eta", .kind = GateKind::kLogDecay, .init = 0.5});
+    std::vector<GateSpec> specs = {{.name = "log_keep",
+                                    .kind = GateKind::kLogDecay,
+                                    .init = 0.99,
+                                    .meaning = "how much of the memory a token keeps"},
+                                   {.name = "theta",
+                                    .kind = GateKind::kStrength01,
+                                    .init = 0.05,
+                                    .meaning = "step size of the inner gradient descent"}};
+    if (momentum_)
+      specs.push_back({.name = "log_eta",
+                       .kind = GateKind::kLogDecay,
+                       .init = 0.5,
+                       .meaning = "how much of the momentum S a token keeps"});
     return specs;
   }
   bool momentum() const override { return momentum_; }

@@ -25,7 +25,10 @@ std::string TttMemory::equation() const {
 }
 
 std::vector<GateSpec> TttMemory::gates() const {
-  return {{.name = "theta", .kind = GateKind::kStrength01, .init = 0.1}};
+  return {{.name = "theta",
+           .kind = GateKind::kStrength01,
+           .init = 0.1,
+           .meaning = "step size of the inner gradient descent"}};
 }
 
 Tensor TttMemory::Forward(const Weights& w, const Tensor& x) const {

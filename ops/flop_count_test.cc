@@ -1,6 +1,10 @@
+#include "ops/flop_count.h"
+
 #include "core/tape.h"
 #include "gtest/gtest.h"
+#include "ops/elementwise.h"
 #include "ops/linalg.h"
+#include "ops/reduce.h"
 
 namespace palimpsest {
 namespace {
@@ -21,6 +25,18 @@ TEST(FlopCount, OfASolveIsTheTriangle) {
   const FlopCount count;
   TriSolve(Ones({2, 4, 4}), Ones({2, 4, 3}));
   EXPECT_EQ(count.flops(), 2 * 2 * (1 + 2 + 3) * 3);
+}
+
+TEST(FlopCount, IsOneForEachElement) {
+  const FlopCount count;
+  Mul(Ones({3, 1}), Ones({1, 4}));
+  EXPECT_EQ(count.flops(), 12);
+  Exp(Ones({5}));
+  EXPECT_EQ(count.flops(), 12 + 5);
+  Sum(Ones({3, 4}), {0});
+  EXPECT_EQ(count.flops(), 12 + 5 + 12);
+  CumSum(Ones({3, 4}), 1);
+  EXPECT_EQ(count.flops(), 12 + 5 + 12 + 12);
 }
 
 TEST(FlopCount, CountsGradientsAndNests) {

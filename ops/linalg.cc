@@ -8,13 +8,12 @@
 #include "kernels/gemm.h"
 #include "kernels/tri_solve.h"
 #include "ops/elementwise.h"
+#include "ops/flop_count.h"
 #include "ops/layout.h"
 #include "ops/reduce.h"
 
 namespace palimpsest {
 namespace {
-
-thread_local constinit FlopCount* innermost_count = nullptr;
 
 bool IsMatrix(const Tensor& x) { return x.rank() == 2; }
 
@@ -123,14 +122,6 @@ Tensor TriSolve(const Tensor& l, const Tensor& r, bool transposed) {
     const Tensor dl = transposed ? MatMul(x, dr, {false, true}) : MatMul(dr, x, {false, true});
     return {StrictlyLower(Neg(dl)), dr};
   })[0];
-}
-
-FlopCount::FlopCount() : outer_(innermost_count) { innermost_count = this; }
-FlopCount::~FlopCount() { innermost_count = outer_; }
-
-void FlopCount::Add(int64_t flops) {
-  for (FlopCount* count = innermost_count; count != nullptr; count = count->outer_)
-    count->flops_ += flops;
 }
 
 }  // namespace palimpsest

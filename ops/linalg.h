@@ -1,8 +1,6 @@
 #ifndef OPS_LINALG_H_
 #define OPS_LINALG_H_
 
-#include <cstdint>
-
 #include "core/tensor.h"
 
 namespace palimpsest {
@@ -19,24 +17,6 @@ Tensor MatMul(const Tensor& a, const Tensor& b, Trans trans = {});
 // X with (I + L) X = R, or (I + L)^T X = R, for the strictly lower triangle of `l` [..., n, n] (the
 // rest is not read and gets gradient 0) and `r` [..., n, m]. f64 and f32.
 Tensor TriSolve(const Tensor& l, const Tensor& r, bool transposed = false);
-
-// While alive, counts what MatMul and TriSolve compute on this thread: a multiply and an add each
-// for every term of their sums. Fused kernels do not come here; see ComposedScope.
-class FlopCount {
- public:
-  FlopCount();
-  ~FlopCount();
-  FlopCount(const FlopCount&) = delete;
-  FlopCount& operator=(const FlopCount&) = delete;
-
-  int64_t flops() const { return flops_; }
-  // Adds to every count that is alive.
-  static void Add(int64_t flops);
-
- private:
-  int64_t flops_ = 0;
-  FlopCount* const outer_;
-};
 
 }  // namespace palimpsest
 

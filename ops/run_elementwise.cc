@@ -4,6 +4,8 @@
 #include <array>
 #include <utility>
 
+#include "ops/flop_count.h"
+
 namespace palimpsest {
 namespace {
 
@@ -55,6 +57,7 @@ struct Axes {
 Tensor RunUnary(UnaryOp op, const Tensor& x, double p, double q) {
   PALIMPSEST_CHECK(IsFloat(x.dtype())) << "needs a float dtype, got " << x;
   Tensor y = Tensor::Empty(x.shape(), x.dtype(), x.device());
+  FlopCount::Add(x.size());
   unary(x.device(), {op, x.dtype(), x.size(), x.raw(), y.mutable_raw(), p, q});
   return y;
 }
@@ -86,6 +89,7 @@ Tensor RunBinary(BinaryOp op, const Tensor& a, const Tensor& b, double p, double
   std::copy_n(axes.shape, axes.rank, args.shape);
   std::copy_n(axes.strides[0], axes.rank, args.a_strides);
   std::copy_n(axes.strides[1], axes.rank, args.b_strides);
+  FlopCount::Add(out.size());
   binary(a.device(), args);
   return out;
 }

@@ -3,6 +3,7 @@
 #include <limits>
 #include <utility>
 
+#include "ops/flop_count.h"
 #include "ops/run_elementwise.h"
 
 namespace palimpsest {
@@ -11,6 +12,7 @@ namespace {
 Tensor Reduce(ReduceOp op, const Tensor& x, int64_t outer, int64_t n, int64_t inner, double scale,
               Tensor shift = {}) {
   Tensor y = Tensor::Empty({outer, inner}, x.dtype(), x.device());
+  FlopCount::Add(x.size());
   reduce(x.device(), {op, x.dtype(), outer, n, inner, x.raw(), y.mutable_raw(),
                       shift ? shift.raw() : nullptr, scale});
   return y;

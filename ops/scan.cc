@@ -6,6 +6,7 @@
 #include "core/op_scope.h"
 #include "core/tape.h"
 #include "ops/elementwise.h"
+#include "ops/flop_count.h"
 #include "ops/layout.h"
 #include "ops/reduce.h"
 
@@ -25,6 +26,7 @@ Tensor RunScan(ScanOp op, const Tensor& x, int axis, bool reverse) {
   PALIMPSEST_CHECK(IsFloat(x.dtype())) << "needs a float dtype, got " << x;
   Tensor y = Tensor::Empty(x.shape(), x.dtype(), x.device());
   const Extents e(x.shape(), axis);
+  FlopCount::Add(x.size());
   scan(x.device(), {op, x.dtype(), reverse, e.outer, e.n, e.inner, x.raw(), y.mutable_raw()});
   return y;
 }

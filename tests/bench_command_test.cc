@@ -24,8 +24,8 @@ TEST(BenchCommand, PrintsALineForEverySize) {
   EXPECT_EQ(std::count(r.out.begin(), r.out.end(), '\n'), 3 + 4) << r.out;
 }
 
-// Of linear attention in chunks of c: scores and their use are c x c products, two of them, and two
-// more of rows with the state.
+// Of linear attention in chunks of c: scores and their use are products of c x c, and two more are
+// of rows with the state; the rest is elementwise.
 TEST(BenchCommand, CountsFlopsAndBytes) {
   const ProcessResult r = Palimpsest(
       {"bench", "--rule=hebbian", "--time=64", "--dim=32", "--chunk=16", "--heads=3", "--json"});
@@ -34,7 +34,9 @@ TEST(BenchCommand, CountsFlopsAndBytes) {
   ASSERT_EQ(lines.size(), 1u);
   EXPECT_EQ(lines[0]["rule"], "hebbian");
   EXPECT_EQ(lines[0]["state_bytes"], 3 * 32 * 32 * 4);
-  EXPECT_EQ(lines[0]["flops_per_token"], 3 * 2 * (2 * 16 * 32 + 2 * 32 * 32));
+  const double products = 3 * 2 * (2 * 16 * 32 + 2 * 32 * 32);
+  EXPECT_GT(lines[0]["flops_per_token"], products);
+  EXPECT_LT(lines[0]["flops_per_token"], 1.5 * products);
   EXPECT_GT(lines[0]["flops_per_token_forward_backward"],
             2 * lines[0]["flops_per_token"].get<double>());
   EXPECT_GT(lines[0]["peak_bytes"], 64 * 3 * 32 * 4);

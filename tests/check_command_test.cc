@@ -71,7 +71,8 @@ PALIMPSEST_MEMORY_RULE("wrong", Wrong);
 TEST(CheckCommand, NamesTheInputOfAWrongRuleAndExitsWith1) {
   const std::string plugin = "--plugin=" + BuildPlugin({Source(kWrong)});
   const ProcessResult r = Palimpsest({"check", plugin, "--rule=wrong"});
-  EXPECT_EQ(r.code, 1) << r.err;
+  EXPECT_EQ(r.code, 1);
+  EXPECT_EQ(r.err, "");
   EXPECT_THAT(r.out, HasSubstr("\nchunks     2e+00  1e-12  FAILED  "));
   EXPECT_THAT(r.out, HasSubstr("\nwrong: chunks: state M: 2 > 1e-12; "));
   EXPECT_THAT(r.out, HasSubstr("\nwrong: backward: gradient of gate beta: "));

@@ -131,9 +131,9 @@ class Bench : public Command {
            "\n"
            "Each line is a scan of one sequence in chunks. State: what a sequence carries\n"
            "on, of all heads. Peak: the most that forward and backward hold besides their\n"
-           "inputs. FLOPs, both: a token, of all heads, forward and with backward; those of\n"
-           "the matrix products and triangular solves of the chunkwise form composed of ops,\n"
-           "counted as it runs (fused kernels leave out triangles that are zero).\n";
+           "inputs. FLOPs, both: a token, of all heads, forward and with backward: counted\n"
+           "while the chunkwise form runs composed of ops, two for each term of a product\n"
+           "and one for each element of what is elementwise. Fused kernels do less.\n";
   }
   void AddFlags(Flags* flags) override {
     flags->Add("rule", "R", &rule_, "the rule; every one without")

@@ -1,38 +1,21 @@
+#include <algorithm>
 #include <cstdio>
-#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "memory_rules/rule.h"
 #include "nlohmann/json.hpp"
 #include "train/commands.h"
+#include "train/rule_text.h"
 
 namespace palimpsest {
 namespace {
 
 constexpr size_t kColumns = 80, kIndent = 24;
-
-const char* Meaning(GateKind kind) {
-  switch (kind) {
-    case GateKind::kLogDecay: return "log of a factor in (0, 1)";
-    case GateKind::kStrength01: return "in (0, 1)";
-    case GateKind::kStrength02: return "in (0, 2)";
-    case GateKind::kPositive: return "positive";
-    case GateKind::kKey: return "another key";
-  }
-  return "";
-}
-
-const char* Scope(GateScope scope) {
-  switch (scope) {
-    case GateScope::kHead: return "head";
-    case GateScope::kKeyChannel: return "key channel";
-    case GateScope::kValueChannel: return "value channel";
-  }
-  return "";
-}
 
 // A name and what there is to say, whose lines start below each other.
 void PrintEntry(const char* kind, const std::string& name, const std::string& text) {
@@ -51,37 +34,18 @@ void PrintEntry(const char* kind, const std::string& name, const std::string& te
 }
 
 std::string Describe(const GateSpec& gate) {
-  return absl::StrCat(Meaning(gate.kind), ", one per ", Scope(gate.scope), ", starts near ",
-                      gate.init, gate.constant ? ", by default a learnt constant" : "");
+  return absl::StrCat(gate.meaning, gate.meaning.empty() ? "" : ": ", Values(gate.kind),
+                      ", one per ", OnePer(gate.scope), ", starts near ", gate.init,
+                      gate.constant ? ", by default a learnt constant" : "");
 }
 
 std::string Describe(const ParamSpec& param) {
-  if (!param.choices.empty()) {
-    return absl::StrCat(param.meaning, ": ", absl::StrJoin(param.choices, ", "), "; default ",
-                        param.choices[static_cast<size_t>(param.value)]);
-  }
-  return absl::StrCat(param.meaning, "; default ", param.value, ", from ", param.min, " to ",
-                      param.max);
+  return absl::StrCat(param.meaning, "; default ", DefaultOf(param), ", of ", RangeOf(param));
 }
 
-// A rule as it is by default, and its parameters.
-struct Entry {
-  std::unique_ptr<MemoryRule> rule;
-  std::vector<ParamSpec> params;
-};
-
-absl::StatusOr<Entry> Find(const std::string& name) {
-  absl::StatusOr<std::unique_ptr<MemoryRule>> rule = MakeMemoryRule({.name = name});
-  if (!rule.ok()) return rule.status();
-  absl::StatusOr<std::vector<ParamSpec>> params = MemoryRuleParams(name);
-  if (!params.ok()) return params.status();
-  return Entry{*std::move(rule), *std::move(params)};
-}
-
-void Print(const std::string& name, const Entry& entry, bool params) {
-  // Of several equations, each has a line.
-  const std::string equations = absl::StrReplaceAll(entry.rule->equation(), {{",  ", "\n  "}});
-  std::printf("%s\n  %s\n", name.c_str(), equations.c_str());
+void Print(const RuleDescription& entry, bool params) {
+  std::printf("%s\n  %s\n", entry.name.c_str(),
+              absl::StrJoin(EquationLines(*entry.rule), "\n  ").c_str());
   if (params && !entry.rule->source().empty()) std::printf("  %s\n", entry.rule->source().c_str());
   for (const GateSpec& gate : entry.rule->gates()) PrintEntry("gate  ", gate.name, Describe(gate));
   if (!params) return;
@@ -90,13 +54,14 @@ void Print(const std::string& name, const Entry& entry, bool params) {
   }
 }
 
-nlohmann::json Json(const std::string& name, const Entry& entry) {
+nlohmann::json Json(const RuleDescription& entry) {
   const MemoryRule& rule = *entry.rule;
   nlohmann::json gates = nlohmann::json::array(), params = nlohmann::json::array();
   for (const GateSpec& gate : rule.gates()) {
     gates.push_back({{"name", gate.name},
-                     {"values", Meaning(gate.kind)},
-                     {"one_per", Scope(gate.scope)},
+                     {"meaning", gate.meaning},
+                     {"values", Values(gate.kind)},
+                     {"one_per", OnePer(gate.scope)},
                      {"init", gate.init},
                      {"per_token", gate.per_token || rule.pairs() == 1},
                      {"constant", gate.constant}});
@@ -122,7 +87,7 @@ nlohmann::json Json(const std::string& name, const Entry& entry) {
         {{"name", rule.state_names()[i]}, {"shape_for_key_64_value_128", state[i].shape()}});
   }
   static const char* const reads[] = {"after", "before", "anchor"};
-  return {{"name", name},
+  return {{"name", entry.name},
           {"equation", rule.equation()},
           {"source", rule.source()},
           {"gates", std::move(gates)},
@@ -142,30 +107,37 @@ class Rules : public Command {
   std::string summary() const override {
     return "list the memory rules, their equations and gates";
   }
-  std::string usage() const override { return "rules [NAME...] [--json]"; }
+  std::string usage() const override { return "rules [NAME...] [--json] [--markdown]"; }
   std::string examples() const override {
     return "  palimpsest rules\n"
            "  palimpsest rules titans_mlp        with its source and parameters\n";
   }
-  void AddFlags(Flags* flags) override { flags->Add("json", "", &json_, "everything, as JSON"); }
+  void AddFlags(Flags* flags) override {
+    flags->Add("json", "", &json_, "everything, as JSON")
+        .Add("markdown", "", &markdown_, "everything and what it costs, as docs/rules.md has it");
+  }
 
   absl::StatusOr<int> Run(const std::vector<std::string>& names) override {
-    nlohmann::json all = nlohmann::json::array();
+    std::vector<RuleDescription> rules;
     for (const std::string& name : names.empty() ? MemoryRuleNames() : names) {
-      const absl::StatusOr<Entry> entry = Find(name);
+      absl::StatusOr<RuleDescription> entry = DescribeRule(name);
       if (!entry.ok()) return entry.status();
-      if (json_) {
-        all.push_back(Json(name, *entry));
-      } else {
-        Print(name, *entry, /*params=*/!names.empty());
-      }
+      rules.push_back(*std::move(entry));
     }
-    if (json_) std::printf("%s\n", all.dump(2).c_str());
+    if (markdown_) {
+      std::fputs(RulesMarkdown(rules).c_str(), stdout);
+    } else if (json_) {
+      nlohmann::json all = nlohmann::json::array();
+      for (const RuleDescription& entry : rules) all.push_back(Json(entry));
+      std::printf("%s\n", all.dump(2).c_str());
+    } else {
+      for (const RuleDescription& entry : rules) Print(entry, /*params=*/!names.empty());
+    }
     return 0;
   }
 
  private:
-  bool json_ = false;
+  bool json_ = false, markdown_ = false;
 };
 
 }  // namespace

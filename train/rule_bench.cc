@@ -9,7 +9,7 @@
 #include "core/allocator.h"
 #include "core/tape.h"
 #include "ops/elementwise.h"
-#include "ops/linalg.h"
+#include "ops/flop_count.h"
 
 namespace palimpsest {
 namespace {

@@ -28,8 +28,8 @@ struct BenchResult {
 
 BenchResult BenchRule(const RuleConfig& rule, const BenchSize& size);
 
-// Floating-point operations a token and head of the matrix products and triangular solves in the
-// rule's chunkwise form, as composed of ops: counted as they run.
+// Floating-point operations (FlopCount) a token and head of the rule's chunkwise form as composed
+// of ops: counted as they run.
 struct TokenFlops {
   double forward = 0.0, both = 0.0;
 };
