@@ -1,6 +1,8 @@
 #ifndef CORE_KERNEL_H_
 #define CORE_KERNEL_H_
 
+#include <utility>
+
 #include "core/check.h"
 #include "core/device.h"
 
@@ -23,6 +25,8 @@ class Kernel<R(Args...)> {
     fns_[static_cast<int>(device)] = fn;
     return true;
   }
+  // Puts another in its place and returns the former, to watch the calls.
+  Fn Exchange(Device device, Fn fn) { return std::exchange(fns_[static_cast<int>(device)], fn); }
   R operator()(Device device, Args... args) const {
     PALIMPSEST_CHECK(Has(device)) << "no kernel " << name_ << " for " << device;
     return fns_[static_cast<int>(device)](args...);

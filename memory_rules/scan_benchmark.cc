@@ -12,6 +12,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
@@ -19,6 +21,7 @@
 #include "core/parallel.h"
 #include "core/tape.h"
 #include "dnnl.hpp"
+#include "kernels/gemm.h"
 #include "memory_rules/rule.h"
 
 namespace palimpsest {
@@ -69,14 +72,53 @@ void ForwardBackward(const Problem& p, Form form) {
 
 // Of the recurrence in tiles of 16 tokens: a state is read by queries and erase keys and written
 // once forward, and twice as often backward; between the tokens of a tile the triangles count, 4
-// products of rows with rows forward and 8 backward. What is done again does not count.
+// products of rows with rows forward and 8 backward. What is done again does not count. 0 for rules
+// that are no linear recurrence.
 double Flops(const std::string& rule, const Size& n) {
   const double rows = static_cast<double>(n.batch * n.time * n.heads * n.dim);
+  if (rule == "titans_mlp") return 0.0;
   const double states = rule == "momentum_delta" ? 2 : 1;
   const bool erases = rule != "hebbian";
   const double d = static_cast<double>(n.dim);
   return 2.0 * rows * ((erases ? 9.0 : 6.0) * states * d + (erases ? 12.0 : 6.0) * 8.0);
 }
+
+// The matrix products of one run, which can be run again by themselves.
+class GemmFloor {
+ public:
+  explicit GemmFloor(absl::FunctionRef<void()> body) {
+    calls_ = this;
+    original_ = gemm.Exchange(Device::kCpu, [](const GemmArgs& args) {
+      calls_->log_.push_back(args);
+      calls_->original_(args);
+    });
+    body();
+    gemm.Exchange(Device::kCpu, original_);
+    int64_t most = 0;
+    for (const GemmArgs& g : log_) {
+      for (const auto& [ld, strides, rows] :
+           {std::tuple(g.a.ld, g.a.strides, g.trans_a ? g.k : g.m),
+            std::tuple(g.b.ld, g.b.strides, g.trans_b ? g.n : g.k),
+            std::tuple(g.c.ld, g.c.strides, g.m)}) {
+        most = std::max(most, g.batch[0] * strides[0] + g.batch[1] * strides[1] + rows * ld);
+      }
+    }
+    for (Tensor& t : operands_) t = Tensor::Full({most}, 1e-3, DType::kF32);
+  }
+  void Run() {
+    for (GemmArgs g : log_) {
+      g.a.data = operands_[0].raw(), g.b.data = operands_[1].raw();
+      g.c.data = operands_[2].mutable_raw(), g.accumulate = false;
+      original_(g);
+    }
+  }
+
+ private:
+  static inline GemmFloor* calls_ = nullptr;
+  std::vector<GemmArgs> log_;
+  void (*original_)(const GemmArgs&);
+  Tensor operands_[3];
+};
 
 double Seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -126,6 +168,18 @@ void BM_Scan(benchmark::State& bench, const std::string& rule, Form form) {
       Time(bench, absl::StrCat(kForms[form], " ", rule, shape), [&] { ForwardBackward(p, form); });
   bench.counters["tokens/s"] = static_cast<double>(n.batch * n.time) / seconds;
   if (form != kChunks) return;
+  if (Flops(rule, n) == 0) {
+    GemmFloor floor([&] { ForwardBackward(p, form); });
+    double least = std::numeric_limits<double>::infinity();
+    for (int i = 0; i < 3; ++i) {
+      const double begin = Seconds();
+      floor.Run();
+      least = std::min(least, Seconds() - begin);
+    }
+    bench.counters["gemm_floor_ms"] = least * 1e3;
+    bench.counters["of_gemm_floor"] = seconds / least;
+    return;
+  }
   const double rate = Flops(rule, n) / seconds;
   bench.counters["GFLOP/s"] = rate * 1e-9;
   if (onednn_rate > 0) bench.counters["of_onednn"] = rate / onednn_rate;
@@ -164,6 +218,7 @@ void RegisterAll() {
       Line(rule, kChunks, n);
     }
     Line("hebbian", kChunks, n);
+    Line("titans_mlp", kChunks, n);
   }
   for (int64_t time : {4096, 32768, 262144}) Line("gated_delta", kChunks, {1, time, 1, 64});
   Line("gated_delta", kChunks, {64, 64, 4, 32});
