@@ -211,24 +211,29 @@ ScanResult LinearScan(const LinearUpdate& update, const Tensor& q, const State& 
 
 ScanResult ComposedLinearScan(const LinearUpdate& update, const Tensor& q, const State& state,
                               int64_t chunk) {
-  const int64_t time = q.dim(1);
+  std::vector<int64_t> tokens;
+  for (int64_t left = q.dim(1); left > 0; left -= tokens.back())
+    tokens.push_back(std::min(chunk, left));
+  const auto split = [&](const Tensor& x) {
+    return x ? Split(FoldHeads(x), tokens, 1) : Tensors(tokens.size());
+  };
+  const Tensors queries = split(q), keys = split(update.key), writes = split(update.write.rows),
+                write_scales = split(update.write.scale),
+                erases = Same(update.erase.rows, update.key) ? keys : split(update.erase.rows),
+                erase_scales = split(update.erase.scale), log_keeps = split(update.log_keep),
+                log_etas = split(update.log_eta), betas = split(update.beta);
   Tensors ys;
   State now = state;
-  for (int64_t begin = 0; begin < time; begin += chunk) {
-    const auto part = [&](const Tensor& x) {
-      return x ? FoldHeads(Slice(x, 1, begin, std::min(begin + chunk, time))) : Tensor();
-    };
-    const Tensor key = part(update.key);
-    const Tensor erase = Same(update.erase.rows, update.key) ? key : part(update.erase.rows);
-    const LinearUpdate piece{.log_keep = part(update.log_keep),
-                             .log_eta = part(update.log_eta),
-                             .beta = part(update.beta),
-                             .erase = {erase, part(update.erase.scale)},
-                             .write = {part(update.write.rows), part(update.write.scale)},
-                             .key = key};
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    const LinearUpdate piece{.log_keep = log_keeps[i],
+                             .log_eta = log_etas[i],
+                             .beta = betas[i],
+                             .erase = {erases[i], erase_scales[i]},
+                             .write = {writes[i], write_scales[i]},
+                             .key = keys[i]};
     const ChunkDecay decay(piece);
     const LinearChunk linear(piece, decay, now[0], now.size() > 1 ? now[1] : Tensor());
-    ys.push_back(linear.Apply(part(q)));
+    ys.push_back(linear.Apply(queries[i]));
     now[0] = linear.Last();
     if (now.size() > 1) now[1] = linear.LastMomentum();
   }

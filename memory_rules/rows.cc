@@ -1,5 +1,7 @@
 #include "memory_rules/rows.h"
 
+#include <utility>
+
 #include "ops/broadcast.h"
 #include "ops/layout.h"
 
@@ -23,18 +25,23 @@ Rows ToRows(const Sequence& seq) {
 
 namespace {
 
-// `tokens` is their number in all: what is longer has several entries a token.
-Tensor Tokens(const Tensor& x, int64_t tokens, int64_t begin, int64_t end) {
-  const int64_t each = tokens == 0 ? 1 : x.dim(1) / tokens;
-  return Slice(x, 1, begin * each, end * each);
-}
-
+// Of an input that has several entries a token where it is longer than q.
 template <typename Input>
-Input SliceOf(const Input& x, int64_t begin, int64_t end) {
-  const auto part = [&](const Tensor& t) { return Tokens(t, x.q.dim(1), begin, end); };
-  Input sliced{part(x.q), part(x.k), part(x.v), {}};
-  for (const auto& [name, gate] : x.gates) sliced.gates[name] = part(gate);
-  return sliced;
+std::vector<Input> SplitInput(const Input& x, const std::vector<int64_t>& tokens) {
+  std::vector<Input> parts(tokens.size());
+  const auto split = [&](const Tensor& t, auto set) {
+    const int64_t each = x.q.dim(1) == 0 ? 1 : t.dim(1) / x.q.dim(1);
+    std::vector<int64_t> extents = tokens;
+    for (int64_t& n : extents) n *= each;
+    Tensors pieces = Split(t, extents, 1);
+    for (size_t i = 0; i < parts.size(); ++i) set(parts[i], std::move(pieces[i]));
+  };
+  split(x.q, [](Input& part, Tensor t) { part.q = std::move(t); });
+  split(x.k, [](Input& part, Tensor t) { part.k = std::move(t); });
+  split(x.v, [](Input& part, Tensor t) { part.v = std::move(t); });
+  for (const auto& [name, gate] : x.gates)
+    split(gate, [&name = name](Input& part, Tensor t) { part.gates[name] = std::move(t); });
+  return parts;
 }
 
 // Axis 1 as two: [batch, tokens, pairs, ...].
@@ -52,9 +59,11 @@ Shape WithTime(const Tensor& x, int64_t time) {
 
 }  // namespace
 
-Rows TimeSlice(const Rows& rows, int64_t begin, int64_t end) { return SliceOf(rows, begin, end); }
-Sequence TimeSlice(const Sequence& seq, int64_t begin, int64_t end) {
-  return SliceOf(seq, begin, end);
+std::vector<Rows> SplitTokens(const Rows& rows, const std::vector<int64_t>& tokens) {
+  return SplitInput(rows, tokens);
+}
+std::vector<Sequence> SplitTokens(const Sequence& seq, const std::vector<int64_t>& tokens) {
+  return SplitInput(seq, tokens);
 }
 
 Tensor ForPairs(const Tensor& x, int64_t pairs) {

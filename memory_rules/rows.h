@@ -2,6 +2,7 @@
 #define MEMORY_RULES_ROWS_H_
 
 #include <cstdint>
+#include <vector>
 
 #include "memory_rules/rule.h"
 
@@ -12,9 +13,10 @@ Tensor FoldHeads(const Tensor& x);
 Tensor FromRows(const Tensor& y, int64_t batch, int64_t heads);
 Rows ToRows(const Sequence& seq);
 
-// Tokens [begin, end), with their pairs.
-Rows TimeSlice(const Rows& rows, int64_t begin, int64_t end);
-Sequence TimeSlice(const Sequence& seq, int64_t begin, int64_t end);
+// Parts of so many tokens each, with their pairs. One op a tensor, so that the gradients of many
+// parts are joined and not each as long as the whole.
+std::vector<Rows> SplitTokens(const Rows& rows, const std::vector<int64_t>& tokens);
+std::vector<Sequence> SplitTokens(const Sequence& seq, const std::vector<int64_t>& tokens);
 
 // Token by token to pair by pair along axis 1: each token `pairs` times over. And back: what the
 // last pair of each token, or the first, has.

@@ -17,8 +17,7 @@ namespace {
 ScanResult StepThrough(const MemoryRule& rule, const Rows& chunk, State state,
                        const State& anchor) {
   Tensors ys;
-  for (int64_t t = 0; t < chunk.q.dim(1); ++t) {
-    Rows token = TimeSlice(chunk, t, t + 1);
+  for (Rows& token : SplitTokens(chunk, std::vector<int64_t>(chunk.q.dim(1), 1))) {
     State next = rule.Step(state, anchor, {token.k, token.v, std::move(token.gates)});
     const ReadFrom from = rule.read_from();
     ys.push_back(rule.Read(from == ReadFrom::kAfterWrite    ? next
@@ -34,18 +33,17 @@ ScanResult StepThrough(const MemoryRule& rule, const Rows& chunk, State state,
 template <typename Handle>
 ScanResult OverChunks(const MemoryRule& rule, const Sequence& seq, State state, State anchor,
                       int64_t chunk, int64_t phase, Handle handle) {
-  const Rows rows = ToRows(seq);
-  const int64_t time = rows.q.dim(1);
+  std::vector<int64_t> tokens = {std::min(chunk - phase, seq.q.dim(1))};
+  for (int64_t left = seq.q.dim(1) - tokens[0]; left > 0; left -= tokens.back())
+    tokens.push_back(std::min(chunk, left));
   Tensors ys;
-  for (int64_t begin = 0; begin < time;) {
-    const int64_t end = std::min(begin + chunk - phase, time);
+  for (const Rows& rows : SplitTokens(ToRows(seq), tokens)) {
     if (phase == 0) anchor = state;
-    ScanResult r = handle(TimeSlice(rows, begin, end), state, anchor);
+    ScanResult r = handle(rows, state, anchor);
     ys.push_back(std::move(r.y));
     state = std::move(r.state);
-    if (phase + end - begin == chunk) state = rule.EndChunk(std::move(state), anchor);
+    if (phase + rows.q.dim(1) == chunk) state = rule.EndChunk(std::move(state), anchor);
     phase = 0;
-    begin = end;
   }
   return {FromRows(Concat(ys, 1), seq.v.dim(0), seq.v.dim(2)), std::move(state),
           rule.anchored() ? std::move(anchor) : State()};
@@ -151,22 +149,22 @@ State Stack(const std::vector<State>& states) {
   return stacked;
 }
 
-State StateRows(const State& state, int64_t begin, int64_t end) {
-  State rows;
-  for (const Tensor& s : state) rows.push_back(Slice(s, 0, begin, end));
-  return rows;
-}
-
 ScanResult ScanPacked(const MemoryRule& rule, const Sequence& seq, const Tensor& cu_seqlens,
                       const State& state, const ScanOptions& options) {
   const std::vector<double> bounds = cu_seqlens.ToVector();
-  const int64_t heads = seq.v.dim(2), sequences = static_cast<int64_t>(bounds.size()) - 1;
+  std::vector<int64_t> tokens;
+  for (size_t i = 1; i < bounds.size(); ++i)
+    tokens.push_back(static_cast<int64_t>(bounds[i] - bounds[i - 1]));
+  const std::vector<int64_t> heads(tokens.size(), seq.v.dim(2));
+  std::vector<State> from(tokens.size());
+  for (const Tensor& s : state) {
+    Tensors parts = Split(s, heads, 0);
+    for (size_t i = 0; i < from.size(); ++i) from[i].push_back(std::move(parts[i]));
+  }
   Tensors ys;
   std::vector<State> states, anchors;
-  for (int64_t i = 0; i < sequences; ++i) {
-    const Sequence one =
-        TimeSlice(seq, static_cast<int64_t>(bounds[i]), static_cast<int64_t>(bounds[i + 1]));
-    ScanResult r = ScanOne(rule, one, StateRows(state, i * heads, (i + 1) * heads), options);
+  for (const Sequence& one : SplitTokens(seq, tokens)) {
+    ScanResult r = ScanOne(rule, one, std::move(from[ys.size()]), options);
     ys.push_back(std::move(r.y));
     states.push_back(std::move(r.state));
     anchors.push_back(std::move(r.anchor));

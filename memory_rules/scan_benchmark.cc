@@ -218,7 +218,7 @@ void RegisterAll() {
       Line(rule, kChunks, n);
     }
     Line("hebbian", kChunks, n);
-    Line("titans_mlp", kChunks, n);
+    Line("titans_mlp", kChunks, n)->Iterations(4);
   }
   for (int64_t time : {4096, 32768, 262144}) Line("gated_delta", kChunks, {1, time, 1, 64});
   Line("gated_delta", kChunks, {64, 64, 4, 32});
