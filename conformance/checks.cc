@@ -18,6 +18,7 @@ const std::vector<Check>& Checks() {
       {"heads", "a key head serves a group of value heads", CheckHeads},
       {"causal", "another token leaves all that was read before it as it was, to the bit",
        CheckCausality},
+      {"linear", "work grows as time does, forward and backward", CheckWork},
       {"extremes", "gates at their limits give finite values and gradients, alike in every form",
        CheckExtremes},
       {"poison", "memory full of NaN changes no bit", CheckPoison},

@@ -33,6 +33,9 @@ void CheckBatch(const RuleConfig& rule, Measurements* out);
 void CheckHeads(const RuleConfig& rule, Measurements* out);
 void CheckCausality(const RuleConfig& rule, Measurements* out);
 
+// Four times the tokens are four times the work, forward and backward.
+void CheckWork(const RuleConfig& rule, Measurements* out);
+
 // Numbers: gates at their extremes, memory nobody wrote, f32 and bf16 against f64.
 void CheckExtremes(const RuleConfig& rule, Measurements* out);
 void CheckPoison(const RuleConfig& rule, Measurements* out);

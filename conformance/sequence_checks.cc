@@ -1,9 +1,11 @@
+#include <algorithm>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "conformance/checks.h"
 #include "conformance/rounding.h"
+#include "ops/flop_count.h"
 #include "ops/layout.h"
 
 namespace palimpsest {
@@ -172,6 +174,21 @@ void CheckCausality(const RuleConfig& rule, Measurements* out) {
                         0.0, moves ? -1 : j});
       }
     }
+  }
+}
+
+void CheckWork(const RuleConfig& rule, Measurements* out) {
+  constexpr int64_t kTime = 128, kChunk = 16, kTimes = 4;
+  constexpr double kMore = 0.05;  // Of what the ends of a sequence have more or less.
+  for (Form form : kForms) {
+    const auto flops = [&](int64_t time) {
+      const Problem p = MakeProblem(rule, {.batch = 1, .time = time, .heads = 1});
+      const FlopCount count;
+      WithGradients(p, form, kChunk);
+      return static_cast<double>(count.flops());
+    };
+    const double more = flops(kTimes * kTime) / (kTimes * flops(kTime)) - 1.0;
+    out->push_back({"operations", Where(form, kChunk, kTimes * kTime), std::max(0.0, more), kMore});
   }
 }
 

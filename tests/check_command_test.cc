@@ -39,13 +39,11 @@ TEST(CheckCommand, PrintsJson) {
   }
 }
 
-TEST(CheckCommand, TakesEveryRuleUntilInterrupted) {
+TEST(CheckCommand, EndsAtOnceWhenInterrupted) {
   Process check(PalimpsestCommand({"check"}));
-  check.WaitFor("\ncomba ");
+  check.WaitFor("causal");
   check.Signal(SIGINT);
-  const ProcessResult r = check.Wait();
-  EXPECT_EQ(r.code, 128 + SIGINT);
-  EXPECT_THAT(r.out, HasSubstr("\natlas "));
+  EXPECT_EQ(check.Wait().code, 128 + SIGINT);
 }
 
 // Hebbian memory whose chunks write with the wrong sign.

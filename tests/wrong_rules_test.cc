@@ -27,6 +27,7 @@ enum Mistake {
   kLogOfZero,
   kAnchor,
   kBatch,
+  kQuadratic,
   kUnwritten,
   kDigits,
   kBf16
@@ -64,6 +65,12 @@ class WrongRule : public LinearMemory {
       case kGradient: seq.gates["beta"] = WithWrongGradient(seq.gates.at("beta")); break;
       case kLogOfZero: log_keep = Log(Exp(log_keep)); break;
       case kBatch: seq.v = Add(seq.v, Sum(seq.v, {0}, /*keepdims=*/true)); break;
+      case kQuadratic: {  // The gradient of each slice is as long as all.
+        Tensors tokens;
+        for (int64_t t = 0; t < time; ++t) tokens.push_back(Slice(seq.v, 1, t, t + 1));
+        if (time > 0) seq.v = Concat(tokens, 1);
+        break;
+      }
       case kUnwritten:
         seq.v = Add(seq.v, Mul(Tensor::Empty(seq.v.shape(), seq.v.dtype()), 0.0));
         break;
@@ -136,6 +143,7 @@ TEST(WrongRules, EachIsFoundByItsCheckAndNamed) {
       {kLogOfZero, "extremes", "gradient of gate log_keep not finite", "gate log_keep -10000", 0},
       {kAnchor, "split", "y", "split at 5", 32},
       {kBatch, "batch", "y", "steps", 2},
+      {kQuadratic, "linear", "operations", "512 tokens", -1},
       {kUnwritten, "poison", "y", "steps", 0},
       {kDigits, "f32", "y", "80 tokens", {}},
       {kBf16, "bf16", "y", "80 tokens", {}},
