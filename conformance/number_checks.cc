@@ -85,17 +85,22 @@ void CheckPoison(const RuleConfig& rule, Measurements* out) {
 }
 
 void CheckF32(const RuleConfig& rule, Measurements* out) {
-  constexpr int64_t kTime = 80, kChunk = 16;
-  const Problem p =
-      MakeProblem(rule, {.batch = 1, .time = kTime, .heads = 2, .key = 16, .value = 16});
-  const Problem rounded = p.CastTo(DType::kF32), exact = rounded.CastTo(DType::kF64);
-  for (Form form : {Form::kSteps, Form::kChunks}) {
-    const Tensors dys = RandomLike(RunForm(rounded, form, kChunk), 1);
-    const Tensors exact_dys = CastAll(dys, DType::kF64);
-    const Results reference = WithGradients(exact, form, kChunk, exact_dys);
-    const double moved = LargestDistance(WithGradients(p, form, kChunk, exact_dys), reference);
-    Compare(WithGradients(rounded, form, kChunk, dys), reference, Where(form, kChunk, kTime),
-            Bound(kF32, moved), out);
+  constexpr int64_t kChunk = 16;
+  for (const ProblemSize& size :
+       {ProblemSize{.batch = 1, .time = 80, .heads = 2, .key = 16, .value = 16},
+        ProblemSize{.batch = 1, .time = 20, .heads = 1, .key = 60, .value = 100}}) {
+    const Problem p = MakeProblem(rule, size);
+    const Problem rounded = p.CastTo(DType::kF32), exact = rounded.CastTo(DType::kF64);
+    for (Form form : {Form::kSteps, Form::kChunks}) {
+      const Tensors dys = RandomLike(RunForm(rounded, form, kChunk), 1);
+      const Tensors exact_dys = CastAll(dys, DType::kF64);
+      const Results reference = WithGradients(exact, form, kChunk, exact_dys);
+      const double moved = LargestDistance(WithGradients(p, form, kChunk, exact_dys), reference);
+      Compare(WithGradients(rounded, form, kChunk, dys), reference,
+              absl::StrCat(Where(form, kChunk, size.time), ", keys of ", size.key, ", values of ",
+                           size.value),
+              Bound(kF32, moved), out);
+    }
   }
 }
 

@@ -178,7 +178,7 @@ void CheckCausality(const RuleConfig& rule, Measurements* out) {
 }
 
 void CheckWork(const RuleConfig& rule, Measurements* out) {
-  constexpr int64_t kTime = 128, kChunk = 16, kTimes = 4;
+  constexpr int64_t kTime = 64, kChunk = 16, kTimes = 4;
   constexpr double kMore = 0.05;  // Of what the ends of a sequence have more or less.
   for (Form form : kForms) {
     const auto flops = [&](int64_t time) {

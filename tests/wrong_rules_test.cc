@@ -143,7 +143,7 @@ TEST(WrongRules, EachIsFoundByItsCheckAndNamed) {
       {kLogOfZero, "extremes", "gradient of gate log_keep not finite", "gate log_keep -10000", 0},
       {kAnchor, "split", "y", "split at 5", 32},
       {kBatch, "batch", "y", "steps", 2},
-      {kQuadratic, "linear", "operations", "512 tokens", -1},
+      {kQuadratic, "linear", "operations", "256 tokens", -1},
       {kUnwritten, "poison", "y", "steps", 0},
       {kDigits, "f32", "y", "80 tokens", {}},
       {kBf16, "bf16", "y", "80 tokens", {}},
