@@ -64,7 +64,7 @@ class WrongRule : public LinearMemory {
         break;
       case kGradient: seq.gates["beta"] = WithWrongGradient(seq.gates.at("beta")); break;
       case kLogOfZero: log_keep = Log(Exp(log_keep)); break;
-      case kBatch: seq.v = Add(seq.v, Sum(seq.v, {0}, /*keepdims=*/true)); break;
+      case kBatch: seq.v = Add(seq.v, Sum(seq.v, {0}, /*keep=*/true)); break;
       case kQuadratic: {  // The gradient of each slice is as long as all.
         Tensors tokens;
         for (int64_t t = 0; t < time; ++t) tokens.push_back(Slice(seq.v, 1, t, t + 1));
