@@ -1,5 +1,6 @@
 #include "kernels/linear_chunk.h"
 
+#include <utility>
 #include <vector>
 
 #include "core/parallel.h"
@@ -25,13 +26,17 @@ TileSizes SizesOf(const LinearChunkArgs& a, int64_t values) {
           .reads = a.e == nullptr ? kTile : 2 * kTile};
 }
 
-// Value channels are independent, so where there are few heads they are cut into blocks, by the
-// shape alone.
+// Value channels are independent: where there are few heads, or the states of a chunk's tiles would
+// not stay in the second cache, they are cut into blocks, by the shape alone.
+template <typename T>
 int64_t ValueBlock(const LinearChunkArgs& args) {
-  constexpr int64_t kUnits = 8, kLeast = 32;
-  const int64_t blocks = kUnits / std::clamp<int64_t>(args.batch * args.heads, 1, kUnits);
-  const int64_t least = std::max(kLeast, (args.value + blocks - 1) / blocks);
-  return blocks == 1 ? args.value : (least + kLeast - 1) / kLeast * kLeast;
+  constexpr int64_t kUnits = 8, kLeast = 32, kCache = int64_t{1} << 20;
+  const int64_t channel =
+      SizesOf<T>(args, 1).height() * int64_t{sizeof(T)} * ((args.chunk + kTile - 1) / kTile + 2);
+  const int64_t blocks = std::max(kUnits / std::clamp<int64_t>(args.batch * args.heads, 1, kUnits),
+                                  (args.value * channel + kCache - 1) / kCache);
+  const int64_t width = (args.value + blocks - 1) / blocks;
+  return std::min((width + kLeast - 1) / kLeast * kLeast, args.value);
 }
 
 // What the blocks of value channels make, block by block, of what they share: nothing of outputs,
@@ -52,6 +57,7 @@ class BlockGradients {
  public:
   BlockGradients(const LinearChunkArgs& a, const LinearChunkGradients& all, int64_t blocks)
       : blocks_(blocks, all) {
+    if (blocks == 1) return;
     const int64_t gates = a.batch * a.time * a.heads, rows = gates * a.key;
     using G = LinearChunkGradients;
     for (const auto& [field, size] : std::vector<std::pair<void * G::*, int64_t>>{
@@ -63,7 +69,14 @@ class BlockGradients {
              {&G::dlog_keep, a.decay == LinearDecay::kChannels ? rows : gates},
              {&G::dlog_eta, gates},
              {&G::dbeta, gates}}) {
-      if (all.*field != nullptr) Share(field, size);
+      if (all.*field != nullptr) shared_.emplace_back(field, size);
+    }
+    // The first block writes to the gradient itself.
+    int64_t sum = 0;
+    for (const auto& [field, size] : shared_) sum += size;
+    T* at = Memory(sum * (blocks - 1));
+    for (int64_t b = 1; b < blocks; ++b) {
+      for (const auto& [field, size] : shared_) blocks_[b].*field = std::exchange(at, at + size);
     }
   }
   const LinearChunkGradients& operator[](int64_t block) const { return blocks_[block]; }
@@ -82,19 +95,15 @@ class BlockGradients {
   }
 
  private:
-  // The first block writes to the gradient itself.
-  void Share(void* LinearChunkGradients::*field, int64_t size) {
-    if (blocks_.size() == 1) return;
-    shared_.emplace_back(field, size);
-    for (size_t b = 1; b < blocks_.size(); ++b) {
-      memory_.push_back(hwy::AllocateAligned<T>(size));
-      blocks_[b].*field = memory_.back().get();
-    }
+  // Of this thread, kept for the next call.
+  static T* Memory(int64_t size) {
+    thread_local hwy::AlignedFreeUniquePtr<T[]> memory;
+    thread_local int64_t capacity = 0;
+    return Reserve(memory, capacity, size);
   }
 
   std::vector<LinearChunkGradients> blocks_;
   std::vector<std::pair<void * LinearChunkGradients::*, int64_t>> shared_;
-  std::vector<hwy::AlignedFreeUniquePtr<T[]>> memory_;
 };
 
 // Heads that take turns on one thread; whichever they are, each gets the same result.
@@ -107,7 +116,7 @@ int64_t HeadsTogether(const LinearChunkArgs& args) {
 template <typename T, typename P, typename Blocks, typename To>
 void OverUnits(const LinearChunkArgs& args, const To& to) {
   const int64_t together = HeadsTogether(args), groups = (args.heads + together - 1) / together,
-                width = ValueBlock(args),
+                width = ValueBlock<T>(args),
                 blocks =
                     std::max<int64_t>((args.value + width - 1) / std::max<int64_t>(width, 1), 1);
   const Blocks outputs(args, to, blocks);
@@ -118,7 +127,8 @@ void OverUnits(const LinearChunkArgs& args, const To& to) {
       const Unit unit{args, batch, head, value, std::min(width, args.value - value)};
       const TileSizes sizes = SizesOf<T>(args, unit.values);
       const int64_t heads = std::min(together, args.heads - head);
-      Arena<T> arena(P::ArenaSize(args, sizes) + heads * sizes.height() * sizes.value);
+      const bool padded = sizes.key != args.key || sizes.value != unit.values;
+      Arena<T> arena(P::ArenaSize(args, sizes) + heads * sizes.height() * sizes.value, padded);
       P(unit, sizes, heads, outputs[block], arena).Run();
     }
   });

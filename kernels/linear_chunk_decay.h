@@ -135,6 +135,7 @@ class NumberDecay {
   void FillTables(const Unit& unit, const Tile<T>& tile) {
     const LinearChunkArgs& a = unit.args;
     Of(0, -1) = 1, Of(1, -1) = 0, MomentumOf(-1) = 1;
+    for (T* row : {Gamma(-1), Rho(-1)}) std::fill_n(row, kTile, T(0));
     for (int64_t t = 0; t < kTile; ++t) {
       const bool token = t < tile.count;
       const int64_t time = tile.begin + t;

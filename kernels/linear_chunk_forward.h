@@ -28,10 +28,20 @@ class Pass {
 
   // Between X and the tensors [batch * heads, value, key].
   void LoadStates(Matrix x, const void* state, const void* momentum) const {
-    OverStates(x, state, momentum, [](T& in_x, const T* m) { in_x = m == nullptr ? T(0) : *m; });
+    for (int64_t s = 0; s < sizes_.states; ++s) {
+      const Matrix part{x.row(s * sizes_.key), x.ld};
+      if (const T* m = StateAt(static_cast<const T*>(s == 0 ? state : momentum)); m != nullptr) {
+        tile::Transpose<T>(part, {m, args_.key}, unit_.values, args_.key);
+      } else {
+        for (int64_t k = 0; k < args_.key; ++k) std::fill_n(part.row(k), unit_.values, T(0));
+      }
+    }
   }
   void StoreStates(Matrix x, void* state, void* momentum) const {
-    OverStates(x, state, momentum, [](T& in_x, T* m) { *m = in_x; });
+    for (int64_t s = 0; s < sizes_.states; ++s) {
+      T* m = StateAt(static_cast<T*>(s == 0 ? state : momentum));
+      tile::Transpose<T>({m, args_.key}, {x.row(s * sizes_.key), x.ld}, args_.key, unit_.values);
+    }
   }
   // Row i of X before a chunk.
   template <typename P>
@@ -55,15 +65,10 @@ class Pass {
   std::vector<Matrix> states_;
 
  private:
-  template <typename Void, typename F>
-  void OverStates(Matrix x, Void* state, Void* momentum, F f) const {
-    using Element = std::conditional_t<std::is_const_v<Void>, const T, T>;
-    OverRows([&](int64_t i) {
-      auto* m = static_cast<Element*>(i < sizes_.key ? state : momentum);
-      const int64_t first = unit_.index() * args_.value + unit_.value_begin;
-      for (int64_t v = 0; v < unit_.values; ++v)
-        f(x.row(i)[v], m == nullptr ? nullptr : m + (first + v) * args_.key + i % sizes_.key);
-    });
+  template <typename P>
+  P* StateAt(P* states) const {
+    if (states == nullptr) return nullptr;
+    return states + (unit_.index() * args_.value + unit_.value_begin) * args_.key;
   }
 };
 

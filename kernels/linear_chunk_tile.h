@@ -15,12 +15,23 @@ namespace palimpsest {
 // everything about them stays in the first cache.
 inline constexpr int64_t kTile = 16;
 
+template <typename T>
+T* Reserve(hwy::AlignedFreeUniquePtr<T[]>& memory, int64_t& capacity, int64_t size) {
+  if (size > capacity) {
+    memory = nullptr;
+    memory = hwy::AllocateAligned<T>(size);
+    capacity = size;
+  }
+  return memory.get();
+}
+
 // Memory of this thread that a kernel lays its tiles in; kept for the next call.
 template <typename T>
 class Arena {
  public:
-  explicit Arena(int64_t size) : at_(Reserve(size)), end_(at_ + size) {
-    std::fill(at_, end_, T(0));
+  // With `zeros` the matrices begin as zeros, for those whose padding is read.
+  Arena(int64_t size, bool zeros) : at_(Memory(size)), end_(at_ + size) {
+    if (zeros) std::fill(at_, end_, T(0));
   }
 
   tile::Matrix<T> Take(int64_t rows, int64_t cols) {
@@ -31,15 +42,10 @@ class Arena {
   }
 
  private:
-  static T* Reserve(int64_t size) {
+  static T* Memory(int64_t size) {
     thread_local hwy::AlignedFreeUniquePtr<T[]> memory;
     thread_local int64_t capacity = 0;
-    if (size > capacity) {
-      memory = nullptr;
-      memory = hwy::AllocateAligned<T>(size);
-      capacity = size;
-    }
-    return memory.get();
+    return Reserve(memory, capacity, size);
   }
 
   T *at_, *end_;
@@ -139,7 +145,7 @@ struct Tile {
         r, unit.values,
         [&](int64_t t) { return unit.Values(static_cast<const T*>(a.v), begin + t); },
         [&](int64_t t) { return unit.Gate(a.write_scale, begin + t, T(1)); });
-    tile::Transpose(k_transposed, k, kTile, sizes.key);
+    tile::Transpose<T>(k_transposed, k, kTile, sizes.key);
   }
 
   template <typename Row, typename Scale>

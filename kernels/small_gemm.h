@@ -52,6 +52,7 @@ struct Matrix {
   T* row(int64_t i) const { return at + i * ld; }
   Left<std::remove_const_t<T>> left() const { return {at, ld, 1}; }
   Left<std::remove_const_t<T>> transposed() const { return {at, 1, ld}; }
+  operator Matrix<const T>() const { return {at, ld}; }
 };
 
 // Which part of the product is asked for or known to be zero.
@@ -172,30 +173,28 @@ void SolveInPlace(Matrix<T> x, Matrix<T> l, int64_t m, int64_t n) {
   });
 }
 
-// to [n, m] = from [m, n] transposed; both sizes padded.
+// to [n, m] = from [m, n] transposed; any sizes, anywhere.
 template <typename T>
-void Transpose(Matrix<T> to, Matrix<T> from, int64_t m, int64_t n) {
-  constexpr int kSide = 4;
-  if constexpr (sizeof(T) == 4 && HWY_LANES(T) >= kSide) {
-    const hn::FixedTag<T, kSide> d;
-    for (int64_t i = 0; i < m; i += kSide) {
-      for (int64_t j = 0; j < n; j += kSide) {
-        const auto row = [&](int64_t r) { return hn::Load(d, from.row(i + r) + j); };
-        const auto a = hn::InterleaveLower(d, row(0), row(2)),
-                   b = hn::InterleaveLower(d, row(1), row(3));
-        const auto c = hn::InterleaveUpper(d, row(0), row(2)),
-                   e = hn::InterleaveUpper(d, row(1), row(3));
-        hn::Store(hn::InterleaveLower(d, a, b), d, to.row(j) + i);
-        hn::Store(hn::InterleaveUpper(d, a, b), d, to.row(j + 1) + i);
-        hn::Store(hn::InterleaveLower(d, c, e), d, to.row(j + 2) + i);
-        hn::Store(hn::InterleaveUpper(d, c, e), d, to.row(j + 3) + i);
+void Transpose(Matrix<T> to, Matrix<const T> from, int64_t m, int64_t n) {
+  constexpr int64_t kSide = sizeof(T) == 4 && HWY_LANES(T) >= 4 ? 4 : 1;
+  for (int64_t i = 0; i < m; i += kSide) {
+    int64_t j = 0;
+    if constexpr (kSide == 4) {
+      const hn::FixedTag<T, kSide> d;
+      for (; i + kSide <= m && j + kSide <= n; j += kSide) {
+        const auto row = [&](int64_t r) { return hn::LoadU(d, from.row(i + r) + j); };
+        const auto r0 = row(0), r1 = row(1), r2 = row(2), r3 = row(3);
+        const auto a = hn::InterleaveLower(d, r0, r2), b = hn::InterleaveLower(d, r1, r3);
+        const auto c = hn::InterleaveUpper(d, r0, r2), e = hn::InterleaveUpper(d, r1, r3);
+        hn::StoreU(hn::InterleaveLower(d, a, b), d, to.row(j) + i);
+        hn::StoreU(hn::InterleaveUpper(d, a, b), d, to.row(j + 1) + i);
+        hn::StoreU(hn::InterleaveLower(d, c, e), d, to.row(j + 2) + i);
+        hn::StoreU(hn::InterleaveUpper(d, c, e), d, to.row(j + 3) + i);
       }
     }
-  } else {
-    for (int64_t i = 0; i < m; i += kRows) {
-      for (int64_t j = 0; j < n; ++j) {
-        for (int64_t r = 0; r < kRows; ++r) to.row(j)[i + r] = from.row(i + r)[j];
-      }
+    const int64_t rows = std::min(kSide, m - i);
+    for (; j < n; ++j) {
+      for (int64_t r = 0; r < rows; ++r) to.row(j)[i + r] = from.row(i + r)[j];
     }
   }
 }

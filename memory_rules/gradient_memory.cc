@@ -1,7 +1,10 @@
 #include "memory_rules/gradient_memory.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "core/tape.h"
+#include "memory_rules/linear_scan.h"
 #include "ops/broadcast.h"
 #include "ops/elementwise.h"
 #include "ops/layout.h"
@@ -244,6 +247,22 @@ ScanResult GradientMemory::Chunk(const Rows& chunk, const State& state, const St
     for (const Tensor& a : all.a) next.a.push_back(LastMatrix(a));
     for (const Tensor& s : all.s) next.s.push_back(LastMatrix(s));
     if (!y) y = ReadMatrices(from, std::move(all.a), chunk.q);
+    return {std::move(y), Join(next)};
+  }
+  const bool after = options_.read == ReadFrom::kAfterWrite;
+  if (after && options_.retention == Retention::kL2 && !ComposedScope::Active() &&
+      std::all_of(updates.begin(), updates.end(), LinearScanFuses)) {
+    std::vector<State> states;
+    for (size_t i = 0; i < updates.size(); ++i) {
+      states.push_back({from.a[i]});
+      if (options_.momentum) states[i].push_back(from.s[i]);
+    }
+    const WeightsOfScan weights(updates, std::move(states), {});
+    y = Forward(weights, chunk.q);
+    for (const State& s : weights.states()) {
+      next.a.push_back(s[0]);
+      if (options_.momentum) next.s.push_back(s[1]);
+    }
     return {std::move(y), Join(next)};
   }
   const ChunkDecay decay(updates[0]);

@@ -1,7 +1,10 @@
 #include "memory_rules/inner_gradient.h"
 
+#include <utility>
+
 #include "core/op_scope.h"
 #include "core/tape.h"
+#include "memory_rules/linear_scan.h"
 #include "ops/layout.h"
 #include "ops/linalg.h"
 
@@ -42,6 +45,12 @@ Tensor WeightsOfRows::Apply(int i, const Tensor& x) const {
   const Tensor row = Reshape(x, {x.dim(0), x.dim(1), 1, x.dim(2)});
   const Tensor y = MatMul(row, weights_[i], {.b = true});
   return Reshape(y, {x.dim(0), x.dim(1), y.dim(3)});
+}
+
+Tensor WeightsOfScan::Apply(int i, const Tensor& x) const {
+  ScanResult r = LinearScan(updates_[i], x, states_[i], x.dim(1));
+  states_[i] = std::move(r.state);
+  return r.y;
 }
 
 InnerFactors InnerGradient(const SharedWeights& weights,

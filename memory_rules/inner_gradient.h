@@ -1,10 +1,12 @@
 #ifndef MEMORY_RULES_INNER_GRADIENT_H_
 #define MEMORY_RULES_INNER_GRADIENT_H_
 
+#include <utility>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "memory_rules/linear_recurrence.h"
+#include "memory_rules/rule.h"
 
 namespace palimpsest {
 
@@ -58,6 +60,23 @@ class WeightsOfChunk : public Weights {
   const std::vector<LinearChunk>& chunks_;
   Tensors fixed_;
   const bool before_;
+};
+
+// The same after each step, by the fused kernel, which takes a weight's steps as it is applied.
+class WeightsOfScan : public Weights {
+ public:
+  // `states[i]`: weight i and, with momentum, its S, before the first step.
+  WeightsOfScan(const std::vector<LinearUpdate>& updates, std::vector<State> states, Tensors fixed)
+      : updates_(updates), states_(std::move(states)), fixed_(std::move(fixed)) {}
+  Tensor Apply(int i, const Tensor& x) const override;
+  const Tensor& Fixed(int i) const override { return fixed_[i]; }
+  // Of weights that were applied: after the last step.
+  const std::vector<State>& states() const { return states_; }
+
+ private:
+  const std::vector<LinearUpdate>& updates_;
+  mutable std::vector<State> states_;
+  Tensors fixed_;
 };
 
 // dLoss/dW_i is, row by row, left_i right_i^T: the gradient at the product's output, and its input.

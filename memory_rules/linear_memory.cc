@@ -23,8 +23,21 @@ Tensor LinearMemory::Read(const State& state, const Tensor& q) const {
   return MatMul(q, state[0], {.b = !transposed()});
 }
 
+bool LinearMemory::Fuses(const LinearUpdate& update) const {
+  return !transposed() && read_from() == ReadFrom::kAfterWrite && !ComposedScope::Active() &&
+         LinearScanFuses(update);
+}
+
+ScanResult LinearMemory::RunFused(const LinearUpdate& update, const Tensor& q, const State& state,
+                                  int64_t chunk) const {
+  ScanResult r = LinearScan(update, ForPairs(q, pairs()), state, chunk * pairs());
+  r.y = AtTokens(r.y, pairs(), false);
+  return r;
+}
+
 ScanResult LinearMemory::Chunk(const Rows& chunk, const State& state, const State& anchor) const {
   const LinearUpdate update = Update(chunk, anchor);
+  if (Fuses(update)) return RunFused(update, chunk.q, state, chunk.q.dim(1));
   const ChunkDecay decay(update);
   const LinearChunk m(update, decay, state[0], momentum() ? state[1] : Tensor());
   const bool before = read_from() == ReadFrom::kBeforeWrite;
@@ -39,14 +52,9 @@ ScanResult LinearMemory::Chunk(const Rows& chunk, const State& state, const Stat
 
 ScanResult LinearMemory::Chunks(const Sequence& seq, State state, State anchor, int64_t chunk,
                                 int64_t phase) const {
-  const bool plain = !anchored() && !transposed() && read_from() == ReadFrom::kAfterWrite;
-  if (plain && !ComposedScope::Active()) {
+  if (!anchored()) {
     const LinearUpdate update = Update({seq.q, seq.k, seq.v, seq.gates}, {});
-    if (LinearScanFuses(update)) {
-      ScanResult r = LinearScan(update, ForPairs(seq.q, pairs()), state, chunk * pairs());
-      r.y = AtTokens(r.y, pairs(), false);
-      return r;
-    }
+    if (Fuses(update)) return RunFused(update, seq.q, state, chunk);
   }
   return MemoryRule::Chunks(seq, std::move(state), std::move(anchor), chunk, phase);
 }

@@ -28,6 +28,11 @@ class LinearMemory : public MemoryRule {
   ScanResult Chunk(const Rows& chunk, const State& state, const State& anchor) const override;
   ScanResult Chunks(const Sequence& seq, State state, State anchor, int64_t chunk,
                     int64_t phase) const override;
+
+ private:
+  bool Fuses(const LinearUpdate& update) const;
+  ScanResult RunFused(const LinearUpdate& update, const Tensor& q, const State& state,
+                      int64_t chunk) const;
 };
 
 }  // namespace palimpsest

@@ -15,6 +15,27 @@ namespace {
 
 bool Same(const Tensor& a, const Tensor& b) { return a && b && a.id() == b.id(); }
 
+bool PerChannel(const LinearUpdate& u) { return u.log_keep && u.log_keep.rank() == u.key.rank(); }
+
+// [batch, time(, dim)] -> [batch, time, 1(, dim)]
+Tensor OneHead(const Tensor& x) {
+  if (!x) return x;
+  Shape shape = x.shape();
+  shape.insert(shape.begin() + 2, 1);
+  return Reshape(x, std::move(shape));
+}
+
+LinearUpdate OneHead(const LinearUpdate& u) {
+  const Tensor key = OneHead(u.key);
+  return {
+      .log_keep = OneHead(u.log_keep),
+      .log_eta = OneHead(u.log_eta),
+      .beta = OneHead(u.beta),
+      .erase = {Same(u.erase.rows, u.key) ? key : OneHead(u.erase.rows), OneHead(u.erase.scale)},
+      .write = {OneHead(u.write.rows), OneHead(u.write.scale)},
+      .key = key};
+}
+
 // The operands of the kernel. A tape wants each tensor once, though it may be several of them.
 class Operands {
  public:
@@ -62,8 +83,7 @@ class Operands {
 
   LinearDecay Decay() const {
     if (all_[kLogEta]) return LinearDecay::kMomentum;
-    const bool per_channel = all_[kLogKeep] && all_[kLogKeep].rank() == 4;
-    return per_channel ? LinearDecay::kChannels : LinearDecay::kNumber;
+    return PerChannel(Update()) ? LinearDecay::kChannels : LinearDecay::kNumber;
   }
   LinearChunkArgs Args(int64_t chunk) const {
     const Tensor &key = all_[kKey], &v = all_[kValue];
@@ -147,13 +167,12 @@ class Operands {
 void CheckShapes(const LinearUpdate& u, const Tensor& q, const State& state) {
   const Tensor& v = u.write.rows;
   const Shape gate(v.shape().begin(), v.shape().end() - 1);
-  const bool per_channel = u.log_keep && u.log_keep.rank() == 4;
   const auto fits = [&](const Tensor& x, const Shape& shape) {
     return !x || (x.shape() == shape && x.dtype() == v.dtype() && x.device() == v.device());
   };
   PALIMPSEST_CHECK(v.rank() == 4 && q.rank() == 4 && fits(q, u.key.shape()) &&
                    fits(u.key, q.shape()) && fits(u.erase.rows, q.shape()) &&
-                   fits(u.log_keep, per_channel ? q.shape() : gate) && fits(u.log_eta, gate) &&
+                   fits(u.log_keep, PerChannel(u) ? q.shape() : gate) && fits(u.log_eta, gate) &&
                    fits(u.beta, gate) && fits(u.erase.scale, gate) && fits(u.write.scale, gate) &&
                    gate == Shape(q.shape().begin(), q.shape().end() - 1) &&
                    state.size() == (u.log_eta ? 2 : 1) &&
@@ -168,15 +187,19 @@ void CheckShapes(const LinearUpdate& u, const Tensor& q, const State& state) {
 }  // namespace
 
 bool LinearScanFuses(const LinearUpdate& u) {
-  const bool per_channel = u.log_keep && u.log_keep.rank() == 4;
   return linear_chunk.Has(u.key.device()) && linear_chunk_vjp.Has(u.key.device()) && !u.spread &&
-         (!u.log_eta || (!per_channel && u.erasure == Erasure::kWithWrite));
+         (!u.log_eta || (!PerChannel(u) && u.erasure == Erasure::kWithWrite));
 }
 
 ScanResult LinearScan(const LinearUpdate& update, const Tensor& q, const State& state,
                       int64_t chunk) {
   const OpScope scope("linear_scan");
   PALIMPSEST_CHECK(LinearScanFuses(update)) << "no kernel for this update on " << q.device();
+  if (q.rank() == 3) {
+    ScanResult r = LinearScan(OneHead(update), OneHead(q), state, chunk);
+    r.y = Reshape(r.y, update.write.rows.shape());
+    return r;
+  }
   CheckShapes(update, q, state);
   chunk = std::clamp<int64_t>(chunk, 1, kMaxLinearChunk);
   const Operands operands(update, q, state);

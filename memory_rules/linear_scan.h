@@ -14,8 +14,8 @@ bool LinearScanFuses(const LinearUpdate& update);
 
 // The linear recurrence over a whole sequence by the fused kernel, which keeps its states every
 // `chunk` tokens for the backward pass: one node on a tape, with an analytical VJP. The update's
-// tensors and q are in the public layout; `state` is M and, with momentum, S, [batch * heads,
-// value, key].
+// tensors and q are in the public layout, or without heads, [batch, time, dim]; `state` is M and,
+// with momentum, S, [batch * heads, value, key].
 ScanResult LinearScan(const LinearUpdate& update, const Tensor& q, const State& state,
                       int64_t chunk);
 
