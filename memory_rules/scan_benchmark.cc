@@ -1,7 +1,8 @@
 // Rules forward and backward in f32: the fused kernel, its composition of ops and the loop over
-// tokens, on the same cores. Counters: the best time of one run; tokens a second; GFLOP/s on the
-// algorithm's multiply-adds and their part of what oneDNN reaches on a product of 1024^3, called
-// directly; and ratios to other lines of the run.
+// tokens, on the same cores. Counters: the best time of one run; tokens a second; bytes a token
+// beside the inputs; GFLOP/s on the algorithm's multiply-adds and their part of what oneDNN reaches
+// on a product of 1024^3, called directly; ratios to other lines of the run; and for rules that are
+// no linear recurrence their time against that of the products of their composition, run alone.
 #include <omp.h>
 
 #include <algorithm>
@@ -18,6 +19,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
 #include "benchmark/benchmark.h"
+#include "core/allocator.h"
 #include "core/parallel.h"
 #include "core/tape.h"
 #include "dnnl.hpp"
@@ -166,7 +168,13 @@ void BM_Scan(benchmark::State& bench, const std::string& rule, Form form) {
   const std::string shape = absl::StrCat(" ", n.batch, "x", n.time, "x", n.heads, "x", n.dim);
   const double seconds =
       Time(bench, absl::StrCat(kForms[form], " ", rule, shape), [&] { ForwardBackward(p, form); });
-  bench.counters["tokens/s"] = static_cast<double>(n.batch * n.time) / seconds;
+  const double tokens = static_cast<double>(n.batch * n.time);
+  bench.counters["tokens/s"] = tokens / seconds;
+  Allocator& memory = Allocator::Of(Device::kCpu);
+  memory.ResetPeak();
+  const int64_t before = memory.stats().live_bytes;
+  ForwardBackward(p, form);
+  bench.counters["bytes/token"] = static_cast<double>(memory.stats().peak_bytes - before) / tokens;
   if (form != kChunks) return;
   if (Flops(rule, n) == 0) {
     GemmFloor floor([&] { ForwardBackward(p, kComposed); });
@@ -220,7 +228,9 @@ void RegisterAll() {
     Line("hebbian", kChunks, n);
     Line("titans_mlp", kChunks, n)->Iterations(4);
   }
-  for (int64_t time : {4096, 32768, 262144}) Line("gated_delta", kChunks, {1, time, 1, 64});
+  // The first run meets fresh memory.
+  for (int64_t time : {4096, 32768, 262144})
+    Line("gated_delta", kChunks, {1, time, 1, 64})->Iterations(5);
   Line("gated_delta", kChunks, {64, 64, 4, 32});
 }
 
