@@ -149,13 +149,15 @@ class Bench : public Command {
   absl::StatusOr<int> Run(const std::vector<std::string>& args) override {
     const absl::StatusOr<std::vector<RuleConfig>> rules = ParseRules(rule_, args);
     if (!rules.ok()) return rules.status();
+    std::vector<std::vector<BenchSize>> sizes;
+    for (const RuleConfig& rule : *rules) {
+      absl::StatusOr<std::vector<BenchSize>> of_rule = Sizes(rule);
+      if (!of_rule.ok()) return of_rule.status();
+      sizes.push_back(*std::move(of_rule));
+    }
     nlohmann::json all = nlohmann::json::array();
     if (!json_) PrintHeader();
-    for (const RuleConfig& rule : *rules) {
-      const absl::StatusOr<std::vector<BenchSize>> sizes = Sizes(rule);
-      if (!sizes.ok()) return sizes.status();
-      MeasureAll(rule, *sizes, &all);
-    }
+    for (size_t i = 0; i < sizes.size(); ++i) MeasureAll((*rules)[i], sizes[i], &all);
     if (json_) std::printf("%s\n", all.dump(2).c_str());
     return 0;
   }
