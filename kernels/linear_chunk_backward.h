@@ -88,8 +88,8 @@ class Backward : Pass<T> {
       unit_.PrefetchRows(static_cast<T*>(rows), tile.begin, args_.key);
     unit_.PrefetchRows(static_cast<T*>(grads_.dv), tile.begin, args_.value);
     Writes(tile, dx);
-    tile::Transpose<T>(drows_transposed_, drows_, sizes_.reads, sizes_.value);
-    tile::Transpose<T>(r_transposed_, tile.r, kTile, sizes_.value);
+    tile::Transpose(drows_transposed_, drows_, sizes_.reads, sizes_.value);
+    tile::Transpose(r_transposed_, tile.r, kTile, sizes_.value);
     tile::Gemm<false>(d_.table, drows_.left(), r_transposed_, sizes_.reads, kTile, unit_.values);
     Product(d_.reads_start, step.x, drows_transposed_, sizes_.reads);
     Product(d_.k_last, dx, r_transposed_, kTile);
@@ -122,7 +122,7 @@ class Backward : Pass<T> {
   void Product(Matrix to, Matrix x, Matrix rows, int64_t n) {
     const Matrix transposed{scratch_.at, n};
     tile::Gemm<false>(transposed, x.left(), rows, sizes_.height(), n, unit_.values);
-    tile::Transpose<T>(to, transposed, sizes_.height(), n);
+    tile::Transpose(to, transposed, sizes_.height(), n);
   }
 
   void StoreRows(const Tile<T>& tile) {

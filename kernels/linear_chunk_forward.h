@@ -31,7 +31,7 @@ class Pass {
     for (int64_t s = 0; s < sizes_.states; ++s) {
       const Matrix part{x.row(s * sizes_.key), x.ld};
       if (const T* m = StateAt(static_cast<const T*>(s == 0 ? state : momentum)); m != nullptr) {
-        tile::Transpose<T>(part, {m, args_.key}, unit_.values, args_.key);
+        tile::Transpose(part, tile::Matrix<const T>{m, args_.key}, unit_.values, args_.key);
       } else {
         for (int64_t k = 0; k < args_.key; ++k) std::fill_n(part.row(k), unit_.values, T(0));
       }
@@ -40,7 +40,8 @@ class Pass {
   void StoreStates(Matrix x, void* state, void* momentum) const {
     for (int64_t s = 0; s < sizes_.states; ++s) {
       T* m = StateAt(static_cast<T*>(s == 0 ? state : momentum));
-      tile::Transpose<T>({m, args_.key}, {x.row(s * sizes_.key), x.ld}, args_.key, unit_.values);
+      tile::Transpose(Matrix{m, args_.key}, Matrix{x.row(s * sizes_.key), x.ld}, args_.key,
+                      unit_.values);
     }
   }
   // Row i of X before a chunk.

@@ -145,7 +145,7 @@ struct Tile {
         r, unit.values,
         [&](int64_t t) { return unit.Values(static_cast<const T*>(a.v), begin + t); },
         [&](int64_t t) { return unit.Gate(a.write_scale, begin + t, T(1)); });
-    tile::Transpose<T>(k_transposed, k, kTile, sizes.key);
+    tile::Transpose(k_transposed, k, kTile, sizes.key);
   }
 
   template <typename Row, typename Scale>

@@ -52,7 +52,6 @@ struct Matrix {
   T* row(int64_t i) const { return at + i * ld; }
   Left<std::remove_const_t<T>> left() const { return {at, ld, 1}; }
   Left<std::remove_const_t<T>> transposed() const { return {at, 1, ld}; }
-  operator Matrix<const T>() const { return {at, ld}; }
 };
 
 // Which part of the product is asked for or known to be zero.
@@ -174,8 +173,8 @@ void SolveInPlace(Matrix<T> x, Matrix<T> l, int64_t m, int64_t n) {
 }
 
 // to [n, m] = from [m, n] transposed; any sizes, anywhere.
-template <typename T>
-void Transpose(Matrix<T> to, Matrix<const T> from, int64_t m, int64_t n) {
+template <typename T, typename From>
+void Transpose(Matrix<T> to, Matrix<From> from, int64_t m, int64_t n) {
   constexpr int64_t kSide = sizeof(T) == 4 && HWY_LANES(T) >= 4 ? 4 : 1;
   for (int64_t i = 0; i < m; i += kSide) {
     int64_t j = 0;
