@@ -246,6 +246,25 @@ TEST_P(LinearChunk, NoCotangentIsZero) {
   EXPECT_LT(std::sqrt(Dot(difference, difference)), 1e-12 * (1.0 + std::sqrt(Dot(sum, sum))));
 }
 
+// The memory tiles lie in is kept from call to call.
+TEST_P(LinearChunk, NothingIsLeftOfTheCallBefore) {
+  const Case& c = GetParam();
+  const Values in = Inputs(c), douts = Direction(Steps(c, in), "dout");
+  const int threads = NumThreads();
+  SetNumThreads(1);
+  const Values y = Outputs(c, in), grads = Gradients(c, in, douts);
+  Case spoilt_case = c;
+  spoilt_case.batch = 1, spoilt_case.time = 64, spoilt_case.key = 128, spoilt_case.value = 128;
+  spoilt_case.chunk = 64;
+  Values spoilt = Inputs(spoilt_case);
+  for (auto& [name, x] : spoilt) std::fill(x.begin(), x.end(), NAN);
+  Gradients(spoilt_case, spoilt, Direction(Blank(spoilt), "dout"));
+  EXPECT_EQ(y, Outputs(c, in));
+  Gradients(spoilt_case, spoilt, Direction(Blank(spoilt), "dout"));
+  EXPECT_EQ(grads, Gradients(c, in, douts));
+  SetNumThreads(threads);
+}
+
 TEST_P(LinearChunk, TheSameForAnyThreads) {
   const Case& c = GetParam();
   const Values in = Inputs(c), douts = Direction(Steps(c, in), "dout");
