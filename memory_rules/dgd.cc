@@ -26,10 +26,7 @@ class Dgd : public LinearMemory {
     return "Nested Learning (Behrouz et al. 2025), eq. 88, 92, 93";
   }
   std::vector<GateSpec> gates() const override {
-    return {{.name = "log_keep",
-             .kind = GateKind::kLogDecay,
-             .init = 0.99,
-             .meaning = "how much of the memory a token keeps"},
+    return {KeepGate(),
             {.name = "eta",
              .kind = GateKind::kStrength01,
              .meaning = "step size, of the error and of the decay along the key"}};

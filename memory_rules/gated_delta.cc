@@ -17,10 +17,7 @@ class GatedDelta : public LinearMemory {
   }
   std::string source() const override { return "Gated DeltaNet (Yang et al. 2024)"; }
   std::vector<GateSpec> gates() const override {
-    return {{.name = "log_keep",
-             .kind = GateKind::kLogDecay,
-             .init = 0.99,
-             .meaning = "how much of the memory a token keeps"},
+    return {KeepGate(),
             {.name = "beta",
              .kind = GateKind::kStrength01,
              .meaning = "how strongly a pair is written"}};

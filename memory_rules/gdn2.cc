@@ -18,11 +18,7 @@ class Gdn2 : public LinearMemory {
   }
   std::string source() const override { return "Gated DeltaNet-2 (flash-linear-attention)"; }
   std::vector<GateSpec> gates() const override {
-    return {{.name = "log_keep",
-             .kind = GateKind::kLogDecay,
-             .scope = GateScope::kKeyChannel,
-             .init = 0.99,
-             .meaning = "how much of the memory a token keeps"},
+    return {KeepGate(GateScope::kKeyChannel),
             {.name = "b",
              .kind = GateKind::kStrength01,
              .scope = GateScope::kKeyChannel,

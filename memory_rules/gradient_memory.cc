@@ -46,10 +46,7 @@ struct GradientMemory::Written {
 };
 
 std::vector<GateSpec> GradientMemory::gates() const {
-  std::vector<GateSpec> specs = {{.name = "log_keep",
-                                  .kind = GateKind::kLogDecay,
-                                  .init = 0.99,
-                                  .meaning = "how much of the memory a token keeps"},
+  std::vector<GateSpec> specs = {KeepGate(),
                                  {.name = "theta",
                                   .kind = GateKind::kStrength01,
                                   .init = 0.05,

@@ -22,11 +22,7 @@ class Hebbian : public LinearMemory {
                         : "linear attention (Katharopoulos et al. 2020), RetNet (Sun et al. 2023)";
   }
   std::vector<GateSpec> gates() const override {
-    return {{.name = "log_keep",
-             .kind = GateKind::kLogDecay,
-             .scope = per_channel_ ? GateScope::kKeyChannel : GateScope::kHead,
-             .init = 0.99,
-             .meaning = "how much of the memory a token keeps"},
+    return {KeepGate(per_channel_ ? GateScope::kKeyChannel : GateScope::kHead),
             {.name = "beta",
              .kind = GateKind::kStrength01,
              .meaning = "how strongly a pair is written"}};

@@ -17,11 +17,7 @@ class Kda : public LinearMemory {
   }
   std::string source() const override { return "Kimi Linear (Kimi Team 2025)"; }
   std::vector<GateSpec> gates() const override {
-    return {{.name = "log_keep",
-             .kind = GateKind::kLogDecay,
-             .scope = GateScope::kKeyChannel,
-             .init = 0.99,
-             .meaning = "how much of the memory a token keeps"},
+    return {KeepGate(GateScope::kKeyChannel),
             {.name = "beta",
              .kind = GateKind::kStrength01,
              .meaning = "how strongly a pair is written"}};

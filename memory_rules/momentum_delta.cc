@@ -31,10 +31,7 @@ class MomentumDelta : public LinearMemory {
   std::string source() const override { return "Momentum DeltaNet (Huang et al. 2026)"; }
   std::vector<GateSpec> gates() const override {
     std::vector<GateSpec> specs = {
-        {.name = "log_keep",
-         .kind = GateKind::kLogDecay,
-         .init = 0.99,
-         .meaning = "how much of the memory a token keeps"},
+        KeepGate(),
         {.name = "log_mu",
          .kind = GateKind::kLogDecay,
          .init = 0.5,

@@ -20,10 +20,7 @@ class Oja : public LinearMemory {
     return "Oja 1982; Nested Learning (Behrouz et al. 2025), eq. 66-67";
   }
   std::vector<GateSpec> gates() const override {
-    return {{.name = "log_keep",
-             .kind = GateKind::kLogDecay,
-             .init = 0.99,
-             .meaning = "how much of the memory a token keeps"},
+    return {KeepGate(),
             {.name = "eta", .kind = GateKind::kStrength01, .init = 0.1, .meaning = "step size"}};
   }
   bool transposed() const override { return true; }

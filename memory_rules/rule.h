@@ -35,6 +35,15 @@ struct GateSpec {
   std::string meaning = {};
 };
 
+// The gate log_keep of most rules: how much of the memory a token keeps.
+inline GateSpec KeepGate(GateScope scope = GateScope::kHead) {
+  return {.name = "log_keep",
+          .kind = GateKind::kLogDecay,
+          .scope = scope,
+          .init = 0.99,
+          .meaning = "how much of the memory a token keeps"};
+}
+
 struct MemoryDims {
   int64_t batch;  // Independent memories: batch times heads.
   int64_t key, value;

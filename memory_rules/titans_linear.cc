@@ -25,10 +25,7 @@ class TitansLinear : public LinearMemory {
   }
   std::string source() const override { return "Titans (Behrouz et al. 2025), eq. 8-18"; }
   std::vector<GateSpec> gates() const override {
-    std::vector<GateSpec> specs = {{.name = "log_keep",
-                                    .kind = GateKind::kLogDecay,
-                                    .init = 0.99,
-                                    .meaning = "how much of the memory a token keeps"},
+    std::vector<GateSpec> specs = {KeepGate(),
                                    {.name = "theta",
                                     .kind = GateKind::kStrength01,
                                     .init = 0.05,
