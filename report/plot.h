@@ -1,0 +1,38 @@
+#ifndef REPORT_PLOT_H_
+#define REPORT_PLOT_H_
+
+#include <string>
+#include <vector>
+
+#include "report/axis.h"
+
+namespace palimpsest {
+
+// One line of a chart.
+struct PlotSeries {
+  std::string name;
+  std::vector<double> x, y;  // As many of both. The line has gaps where one cannot be drawn.
+  // Shaded around y, this far up and down. Empty: nothing.
+  std::vector<double> deviation = {};
+};
+
+struct PlotAxis {
+  std::string label;
+  AxisScale scale = AxisScale::kLinear;
+};
+
+struct Plot {
+  std::string title;
+  PlotAxis x, y;
+  std::vector<PlotSeries> series;
+  bool legend = true;  // Beside it.
+};
+
+// The plots as one <svg> element, row by row, `columns` in a row. It needs no other file, runs no
+// script, and suits a light page as well as a dark one. A logarithmic axis leaves out what is not
+// positive.
+std::string PlotSvg(const std::vector<Plot>& plots, int columns = 1);
+
+}  // namespace palimpsest
+
+#endif  // REPORT_PLOT_H_
