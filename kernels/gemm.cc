@@ -1,6 +1,7 @@
 #include "kernels/gemm.h"
 
 #include "kernels/gemm_blocked.h"
+#include "kernels/gemm_mirror.h"
 #include "kernels/gemm_onednn.h"
 
 namespace palimpsest {
@@ -14,13 +15,24 @@ void Blocked(const GemmArgs& g) {
   gemm_tile::BlockedGemm<S, T, Out>(g).Run();
 }
 
-void GemmCpu(const GemmArgs& g) {
+void Product(const GemmArgs& g) {
   if (g.dtype == DType::kF64) return Blocked<double, double, double>(g);
   if (g.dtype == DType::kF32) return Blocked<float, float, float>(g);
   PALIMPSEST_CHECK(g.dtype == DType::kBf16) << "gemm of " << g.dtype;
   if (GemmOnednn(g)) return;
   if (g.out == DType::kF32) return Blocked<Bf16, float, float>(g);
   return Blocked<Bf16, float, Bf16>(g);
+}
+
+void GemmCpu(const GemmArgs& g) {
+  PALIMPSEST_CHECK(!g.symmetric || g.m == g.n) << g.m << " x " << g.n << " is not symmetric";
+  Product(g);
+  if (!g.symmetric) return;
+  switch (SizeOf(g.out)) {
+    case 2: return gemm_tile::Mirror<int16_t>(g);
+    case 4: return gemm_tile::Mirror<float>(g);
+    default: return gemm_tile::Mirror<double>(g);
+  }
 }
 
 PALIMPSEST_REGISTER_KERNEL(gemm, kCpu, GemmCpu);

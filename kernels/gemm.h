@@ -26,6 +26,9 @@ struct GemmArgs {
   GemmMatrix<const void*> a = {}, b = {};
   GemmMatrix<void*> c = {};
   bool accumulate = false;
+  // op(a) op(b) is symmetric, as a a^T is and a product of symmetric matrices that commute; so is c
+  // with `accumulate`. About half of it is computed, on and below the diagonal, and mirrored.
+  bool symmetric = false;
   DType dtype = DType::kF32;  // Of a and b. bf16 accumulates in f32.
   DType out = DType::kF32;    // Of c: dtype, or f32 for bf16.
 };

@@ -1,5 +1,6 @@
-// Matrix products against oneDNN called directly with as many threads of its own. `vs_onednn` is
-// the ratio of the best times of one run: above 1, ours is faster.
+// Matrix products against oneDNN called directly with as many threads of its own, and symmetric
+// ones against whole ones. `vs_onednn` and `vs_full` are ratios of the best times of one run: above
+// 1, ours and the symmetric one are faster.
 
 #include <omp.h>
 
@@ -112,6 +113,43 @@ void Shapes(benchmark::internal::Benchmark* b) {
     }
   }
 }
+
+// x x^T of [n, k], or x^T x of [k, n].
+void SymmetricAgainstFull(benchmark::State& state, DType dtype, bool columns) {
+  const int64_t n = state.range(0), k = state.range(1);
+  SetNumThreads(static_cast<int>(state.range(2)));
+  const int64_t rows = columns ? k : n, cols = columns ? n : k;
+  const Tensor x = RandomNormal({rows, cols}, RandomStream(1, "x"), dtype);
+  Tensor c = Tensor::Empty({n, n}, dtype);
+  GemmArgs full{.m = n, .n = n, .k = k, .trans_a = columns, .trans_b = !columns};
+  full.a = full.b = {x.raw(), cols}, full.c = {c.mutable_raw(), n};
+  full.dtype = full.out = dtype;
+  GemmArgs symmetric = full;
+  symmetric.symmetric = true;
+  const int calls =
+      static_cast<int>(std::clamp<int64_t>((int64_t{1} << 30) / (n * n * k), 2, 1000));
+  double half = std::numeric_limits<double>::infinity(), whole = half;
+  for (auto _ : state) {
+    const double best = BestSeconds(calls, [&] { gemm(Device::kCpu, symmetric); });
+    state.SetIterationTime(best);
+    half = std::min(half, best);
+    whole = std::min(whole, BestSeconds(calls, [&] { gemm(Device::kCpu, full); }));
+  }
+  state.counters["full_gflops"] = 2e-9 * static_cast<double>(n * n * k) / whole;
+  state.counters["vs_full"] = whole / half;
+}
+
+void SymmetricShapes(benchmark::internal::Benchmark* b) {
+  b->ArgNames({"n", "k", "threads"})
+      ->UseManualTime()
+      ->Unit(benchmark::kMicrosecond)
+      ->Iterations(5)
+      ->ArgsProduct({{16, 64, 100, 384, 1024}, {64, 384, 1024, 2048}, {1, 2}});
+}
+
+BENCHMARK_CAPTURE(SymmetricAgainstFull, f32_rows, DType::kF32, false)->Apply(SymmetricShapes);
+BENCHMARK_CAPTURE(SymmetricAgainstFull, f32_columns, DType::kF32, true)->Apply(SymmetricShapes);
+BENCHMARK_CAPTURE(SymmetricAgainstFull, bf16_rows, DType::kBf16, false)->Apply(SymmetricShapes);
 
 BENCHMARK_CAPTURE(AgainstOnednn, f32, DType::kF32)->Apply(Shapes);
 BENCHMARK_CAPTURE(AgainstOnednn, bf16, DType::kBf16)->Apply(Shapes);

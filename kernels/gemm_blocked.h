@@ -43,17 +43,16 @@ class BlockedGemm {
     direct_b_ =
         std::is_same_v<S, T> && ViewB(0).col == 1 && (m_ <= 2 * kRows || k_ <= kDirectDepth);
     Plan();
-    const int64_t row_blocks = CeilDiv(m_, rows_), col_blocks = CeilDiv(n_, cols_);
-    if (row_blocks > 1 && items_ < kTasks && !direct_b_) PackAllOfB();
-    const int64_t work = std::max<int64_t>(1, rows_ * cols_ * k_);
-    ParallelFor(items_ * row_blocks * col_blocks, CeilDiv(kTaskWork, work),
-                [&](int64_t begin, int64_t end) {
-                  for (int64_t task = begin; task < end; ++task) {
-                    const int64_t block = task % (row_blocks * col_blocks);
-                    Block(task / (row_blocks * col_blocks), block / col_blocks * rows_,
-                          block % col_blocks * cols_);
-                  }
-                });
+    if (rows_ < m_ && items_ < kTasks && !direct_b_) PackAllOfB();
+    const int64_t blocks = Blocks(), work = std::max<int64_t>(1, rows_ * cols_ * k_);
+    ParallelFor(items_ * blocks, CeilDiv(kTaskWork, work), [&](int64_t begin, int64_t end) {
+      for (int64_t task = begin; task < end; ++task) {
+        // The last rows first: of a symmetric c they are the most work.
+        int64_t i = CeilDiv(m_, rows_) - 1, block = task % blocks;
+        while (block >= ColBlocks(i)) block -= ColBlocks(i--);
+        Block(task / blocks, i * rows_, block * cols_);
+      }
+    });
   }
 
  private:
@@ -75,11 +74,25 @@ class BlockedGemm {
   void Plan() {
     rows_ = EvenPart(m_, kBlockRows, kRows);
     cols_ = EvenPart(n_, kBlockCols, kCols<T>);
-    const auto tasks = [&] { return items_ * CeilDiv(m_, rows_) * CeilDiv(n_, cols_); };
-    const auto splits = [&] { return tasks() < kTasks && rows_ * cols_ * k_ > 4 * kTaskWork; };
-    while (splits() && rows_ > kPanelRows)
-      rows_ = EvenPart(m_, std::max(kPanelRows, rows_ / 2), kRows);
+    // Low blocks follow a diagonal.
+    const int64_t least_rows = g_.symmetric ? 2 * kRows : kPanelRows;
+    const auto splits = [&] {
+      return items_ * Blocks() < kTasks && rows_ * cols_ * k_ > 4 * kTaskWork;
+    };
+    while (splits() && rows_ > least_rows)
+      rows_ = EvenPart(m_, std::max(least_rows, rows_ / 2), kRows);
     while (splits() && cols_ > 4 * kCols<T>) cols_ = EvenPart(n_, cols_ / 2, kCols<T>);
+  }
+
+  // Columns [0, end) of c are computed in this row, or in rows up to it.
+  int64_t EndOfRow(int64_t row) const { return g_.symmetric ? std::min(row + 1, n_) : n_; }
+  int64_t ColBlocks(int64_t row_block) const {
+    return CeilDiv(EndOfRow(std::min(m_, (row_block + 1) * rows_) - 1), cols_);
+  }
+  int64_t Blocks() const {
+    int64_t sum = 0;
+    for (int64_t i = 0; i < CeilDiv(m_, rows_); ++i) sum += ColBlocks(i);
+    return sum;
   }
 
   // Each item's b in slivers, block of k after block of k.
@@ -108,7 +121,7 @@ class BlockedGemm {
     T* sum = Scratch<T, 0>(rows * cols);
     Product(item, i, j, rows, cols, sum, cols, false);
     for (int64_t r = 0; r < rows; ++r) {
-      for (int64_t s = 0; s < cols; ++s) {
+      for (int64_t s = 0; s < std::min(cols, EndOfRow(i + r) - j); ++s) {
         Out& to = *c.At(r, s).data;
         to = static_cast<Out>(g_.accumulate ? static_cast<T>(to) + sum[r * cols + s]
                                             : sum[r * cols + s]);
@@ -125,8 +138,10 @@ class BlockedGemm {
       const T* packed_b = PackedB(item, b, p, j0, depth, cols);
       for (int64_t i = 0; i < rows; i += kPanelRows) {
         const int64_t panel = std::min(kPanelRows, rows - i);
+        // The first row with something to compute in column j is j - above.
+        const int64_t above = g_.symmetric ? i0 + i - j0 : cols;
         Panel(PackedA(a.At(i, p), panel, depth), b.At(p, 0), panel, cols, depth, packed_b,
-              c + i * ldc, ldc, accumulate);
+              c + i * ldc, ldc, accumulate, above);
       }
       accumulate = true;
       p += depth;
@@ -163,7 +178,7 @@ class BlockedGemm {
   }
 
   void Panel(Slivers a, View<const S> b, int64_t rows, int64_t cols, int64_t depth,
-             const T* packed_b, T* c, int64_t ldc, bool accumulate) const {
+             const T* packed_b, T* c, int64_t ldc, bool accumulate, int64_t above) const {
     for (int64_t j = 0; j < cols; j += kCols<T>) {
       const int64_t width = std::min<int64_t>(kCols<T>, cols - j);
       const T* tile_b = packed_b + j * depth;
@@ -171,7 +186,7 @@ class BlockedGemm {
       if constexpr (std::is_same_v<S, T>) {
         if (direct_b_ && width == kCols<T>) tile_b = b.data + j, ldb = b.row;
       }
-      for (int64_t i = 0; i < rows; i += kRows) {
+      for (int64_t i = std::max<int64_t>(0, j - above) / kRows * kRows; i < rows; i += kRows) {
         RunTile<T>({std::min<int64_t>(kRows, rows - i), width, depth, a.data + i / kRows * a.sliver,
                     a.step, tile_b, ldb, c + i * ldc + j, ldc, accumulate});
       }

@@ -119,7 +119,9 @@ std::pair<int64_t, int64_t> BlockOf(const GemmArgs& g) {
   const auto tasks = [&] {
     return g.batch[0] * g.batch[1] * CeilDiv(g.m, rows) * CeilDiv(g.n, cols);
   };
-  while (tasks() < kTasks && rows * cols * g.k > kTaskWork && std::max(rows, cols) > 64) {
+  // Smaller blocks follow a diagonal better.
+  const int64_t wanted = g.symmetric ? 4 * kTasks : kTasks;
+  while (tasks() < wanted && rows * cols * g.k > kTaskWork && std::max(rows, cols) > 64) {
     rows > cols ? rows = Part(g.m, rows / 2) : cols = Part(g.n, cols / 2);
   }
   return {rows, cols};
@@ -138,6 +140,7 @@ bool GemmOnednn(const GemmArgs& g) {
               [&, rows = rows, cols = cols](int64_t begin, int64_t end) {
                 for (int64_t task = begin; task < end; ++task) {
                   const int64_t i = task % blocks / col_blocks * rows, j = task % col_blocks * cols;
+                  if (g.symmetric && j >= i + rows) continue;
                   Execute(g, task / blocks, i, std::min(rows, g.m - i), j, std::min(cols, g.n - j));
                 }
               });

@@ -160,7 +160,8 @@ V Shuffle(V a, V b) {
 #if __has_builtin(__builtin_shufflevector)
   return __builtin_shufflevector(a, b, i, j, k, l);
 #else
-  using Index = std::conditional_t<sizeof(T) == 8, int64_t, int32_t>;
+  using Index = std::conditional_t<sizeof(T) == 8, int64_t,
+                                   std::conditional_t<sizeof(T) == 4, int32_t, int16_t> >;
   return __builtin_shuffle(a, b, typename VectorOf<Index, 4 * sizeof(T)>::type{i, j, k, l});
 #endif
 }

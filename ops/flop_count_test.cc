@@ -21,6 +21,14 @@ TEST(FlopCount, IsTwoForEachTermOfAProduct) {
   EXPECT_EQ(count.flops(), 2 * 15 * 3 * 4 * 5);
 }
 
+TEST(FlopCount, OfAGramMatrixIsTheTriangle) {
+  const FlopCount count;
+  Gram(Ones({7, 3, 4}));
+  EXPECT_EQ(count.flops(), 2 * 7 * (1 + 2 + 3) * 4);
+  Gram(Ones({7, 3, 4}), /*of_columns=*/true);
+  EXPECT_EQ(count.flops(), 2 * 7 * (1 + 2 + 3) * 4 + 2 * 7 * (1 + 2 + 3 + 4) * 3);
+}
+
 TEST(FlopCount, OfASolveIsTheTriangle) {
   const FlopCount count;
   TriSolve(Ones({2, 4, 4}), Ones({2, 4, 3}));

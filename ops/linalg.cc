@@ -32,7 +32,7 @@ GemmMatrix<const void*> Operand(const Tensor& x) {
   return {x.raw(), x.dim(-1), {0, IsMatrix(x) ? 0 : matrix}};
 }
 
-Tensor Product(const Tensor& a, const Tensor& b, Trans trans) {
+Tensor Product(const Tensor& a, const Tensor& b, Trans trans, bool symmetric = false) {
   const int64_t m = a.dim(trans.a ? -1 : -2), k = a.dim(trans.a ? -2 : -1);
   const int64_t n = b.dim(trans.b ? -2 : -1);
   Tensor y = Tensor::Empty(WithMatrix(Leading(IsMatrix(a) ? b : a), m, n), a.dtype(), a.device());
@@ -45,7 +45,8 @@ Tensor Product(const Tensor& a, const Tensor& b, Trans trans) {
   args.dtype = args.out = a.dtype();
   // The rows of all matrices of `a` are those of one when b is.
   if (IsMatrix(b) && !trans.a) args.m *= std::exchange(args.batch[1], 1);
-  FlopCount::Add(2 * args.batch[1] * args.m * args.n * args.k);
+  args.symmetric = symmetric;
+  FlopCount::Add(args.batch[1] * args.m * (symmetric ? args.n + 1 : 2 * args.n) * args.k);
   gemm(a.device(), args);
   return y;
 }
@@ -105,6 +106,16 @@ Tensor MatMul(const Tensor& a, const Tensor& b, Trans trans) {
                                           return trans.b ? ForOperand(b, dy, a, {true, trans.a})
                                                          : ForOperand(b, a, dy, {!trans.a, false});
                                         }}});
+}
+
+Tensor Gram(const Tensor& x, bool of_columns) {
+  const OpScope scope("gram");
+  PALIMPSEST_CHECK(x.rank() >= 2) << "needs matrices, got " << x;
+  return Record(Product(x, x, {of_columns, !of_columns}, /*symmetric=*/true),
+                {{x, [=](const Tensor& dy) {
+                    const Tensor both = Add(dy, Transpose(dy));
+                    return of_columns ? MatMul(x, both) : MatMul(both, x);
+                  }}});
 }
 
 Tensor TriSolve(const Tensor& l, const Tensor& r, bool transposed) {

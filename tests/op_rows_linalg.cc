@@ -31,6 +31,16 @@ OpRow MatMulRow(const std::string& name, Trans trans) {
       .op = "matmul"};
 }
 
+OpRow GramRow(const std::string& name, bool of_columns) {
+  return {.name = name,
+          .cases = {Reals({{3, 4}}), Reals({{4, 3}}), Reals({{1, 1}}), Reals({{1, 7}}),
+                    Reals({{7, 1}}), Reals({{0, 3}}), Reals({{3, 0}}), Reals({{0, 2, 3}}),
+                    Reals({{2, 3, 5, 4}}), Reals({{3, 33, 65}}), Reals({{129, 70}})},
+          .f = [=](const Tensors& x) { return Gram(x[0], of_columns); },
+          .bad = {Reals({{3}})},
+          .op = "gram"};
+}
+
 OpRow TriSolveRow(const std::string& name, bool transposed) {
   const auto system = [](Shape batch, int64_t n, int64_t m) {
     Shape l = batch, r = batch;
@@ -49,6 +59,7 @@ OpRow TriSolveRow(const std::string& name, bool transposed) {
 std::vector<OpRow> Rows() {
   return {MatMulRow("nn", {false, false}), MatMulRow("nt", {false, true}),
           MatMulRow("tn", {true, false}),  MatMulRow("tt", {true, true}),
+          GramRow("gram", false),          GramRow("gram_of_columns", true),
           TriSolveRow("tri_solve", false), TriSolveRow("tri_solve_transposed", true)};
 }
 
