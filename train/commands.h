@@ -27,6 +27,7 @@ Command& EvalCommand();
 Command& GenerateCommand();
 Command& RulesCommand();
 Command& ScanCommand();
+Command& OptimCommand();
 Command& CheckCommand();
 Command& BenchCommand();
 

@@ -18,7 +18,7 @@ constexpr int kExitFailed = 1, kExitUsage = 2;
 
 std::vector<Command*> Commands() {
   return {&TrainCommand(), &EvalCommand(),  &GenerateCommand(), &RulesCommand(),
-          &ScanCommand(),  &CheckCommand(), &BenchCommand()};
+          &ScanCommand(),  &OptimCommand(), &CheckCommand(),    &BenchCommand()};
 }
 
 void PrintHelp(FILE* out) {
