@@ -3,8 +3,12 @@
 #include <cstring>
 
 #include "core/random.h"
+#include "core/tape.h"
 #include "google/protobuf/text_format.h"
 #include "gtest/gtest.h"
+#include "ops/linalg.h"
+#include "optim/gradients.h"
+#include "tests/gradcheck.h"
 
 namespace palimpsest {
 namespace {
@@ -47,6 +51,33 @@ NamedTensors DeepCopy(const NamedTensors& tensors) {
     copies[name] = std::move(copy);
   }
   return copies;
+}
+
+void ExpectSameBits(const NamedTensors& a, const NamedTensors& b) {
+  ASSERT_EQ(a.size(), b.size());
+  for (const auto& [name, x] : a) EXPECT_TRUE(SameBits(x, b.at(name))) << name;
+}
+
+UpdateResult UpdateAfter(const std::vector<Pass>& passes, const Optimizer& optimizer,
+                         NamedTensors params, NamedTensors state, int64_t step,
+                         const NamedTensors& hypers) {
+  NamedTensors sum;
+  for (const Pass& pass : passes) {
+    Tape tape;
+    Tensors ys, dys, weights;
+    for (const auto& [name, layer] : pass.layers) weights.push_back(params.at(name));
+    tape.Watch(weights);
+    for (const auto& [name, layer] : pass.layers) {
+      ys.push_back(MatMul(layer.x, params.at(name), {.b = true}));
+      dys.push_back(layer.d);
+    }
+    const Tensors gradients = tape.Gradient(ys, weights, dys);
+    NamedTensors grads = pass.grads;
+    size_t i = 0;
+    for (const auto& [name, layer] : pass.layers) grads[name] = gradients[i++];
+    AccumulateGradients(sum, std::move(grads), 1.0);
+  }
+  return optimizer.Update(std::move(params), std::move(sum), std::move(state), step, hypers);
 }
 
 }  // namespace palimpsest

@@ -1,8 +1,10 @@
 #ifndef OPTIM_TESTING_H_
 #define OPTIM_TESTING_H_
 
+#include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/tensor.h"
 #include "optim/optimizer.h"
@@ -22,6 +24,24 @@ NamedTensors RandomTensors(const NamedTensors& like, uint64_t seed, double stdde
 
 // Copies that share no buffer.
 NamedTensors DeepCopy(const NamedTensors& tensors);
+
+void ExpectSameBits(const NamedTensors& a, const NamedTensors& b);
+
+// A linear layer y = x W^T in a backward pass: x [tokens, in] and d [tokens, out], the gradient of
+// the loss, which is a mean over all tokens of a step, at y.
+struct LayerPass {
+  Tensor x, d;
+};
+// What a backward pass comes by: layers, by the name of the weight, and gradients of the rest.
+struct Pass {
+  std::map<std::string, LayerPass> layers = {};
+  NamedTensors grads = {};
+};
+
+// The update after these passes, whose gradients add up.
+UpdateResult UpdateAfter(const std::vector<Pass>& passes, const Optimizer& optimizer,
+                         NamedTensors params, NamedTensors state, int64_t step,
+                         const NamedTensors& hypers = {});
 
 }  // namespace palimpsest
 

@@ -1,0 +1,304 @@
+// What every optimizer keeps to, whatever it does: by name, over all there are.
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "core/parallel.h"
+#include "core/random.h"
+#include "gtest/gtest.h"
+#include "ops/elementwise.h"
+#include "ops/layout.h"
+#include "optim/optimizer.h"
+#include "optim/optimizers.h"
+#include "optim/schedule.h"
+#include "optim/testing.h"
+#include "tests/gradcheck.h"
+
+namespace palimpsest {
+namespace {
+
+constexpr char kFirst[] = "blocks.0.up.weight", kSecond[] = "blocks.0.down.weight";
+
+// Two linear layers, and what optimizers of matrices leave to another.
+NamedTensors Params(DType dtype = DType::kF32) {
+  return RandomTensors({{kFirst, Tensor::Empty({7, 5}, dtype)},
+                        {kSecond, Tensor::Empty({5, 7}, dtype)},
+                        {"blocks.0.up.bias", Tensor::Empty({7}, dtype)},
+                        {"embedding.weight", Tensor::Empty({6, 5}, dtype)}},
+                       1);
+}
+
+Tensor Random(Shape shape, int step, const std::string& name, DType dtype, double stddev) {
+  return RandomNormal(std::move(shape), RandomStream(100 + step, name), dtype, stddev);
+}
+
+// What a backward pass over `tokens` tokens comes by at `step`.
+Pass RandomPass(const NamedTensors& params, int step, int64_t tokens = 9) {
+  Pass pass;
+  for (const auto& [name, p] : params) {
+    if (name == kFirst || name == kSecond) {
+      pass.layers[name] = {Random({tokens, p.dim(1)}, step, name + ".x", p.dtype(), 1.0),
+                           Random({tokens, p.dim(0)}, step, name + ".d", p.dtype(),
+                                  1.0 / static_cast<double>(tokens))};
+    } else {
+      pass.grads[name] = Random(p.shape(), step, name, p.dtype(), 1.0);
+    }
+  }
+  return pass;
+}
+
+Pass Scaled(Pass pass, double scale) {
+  for (auto& [name, layer] : pass.layers) layer.d = Mul(layer.d, scale);
+  for (auto& [name, g] : pass.grads) g = Mul(g, scale);
+  return pass;
+}
+
+// The tokens [begin, end) of it; of gradients that are no layer's, their share.
+Pass PartOf(const Pass& pass, int64_t begin, int64_t end) {
+  Pass part;
+  int64_t tokens = 1;
+  for (const auto& [name, layer] : pass.layers) {
+    tokens = layer.x.dim(0);
+    part.layers[name] = {Slice(layer.x, 0, begin, end), Slice(layer.d, 0, begin, end)};
+  }
+  for (const auto& [name, g] : pass.grads)
+    part.grads[name] = Mul(g, static_cast<double>(end - begin) / static_cast<double>(tokens));
+  return part;
+}
+
+double LargestDistance(const NamedTensors& a, const NamedTensors& b) {
+  double largest = 0.0;
+  for (const auto& [name, x] : a) largest = std::max(largest, Distance(x, b.at(name)));
+  return largest;
+}
+
+std::vector<std::string> Names() {
+  std::vector<std::string> names;
+  for (const auto& [name, spec] : OptimizerSpecs()) names.push_back(name);
+  return names;
+}
+
+class EveryOptimizer : public ::testing::TestWithParam<std::string> {
+ protected:
+  static std::string Named(const std::string& more = "") {
+    return absl::StrCat("name: '", GetParam(), "' ", more);
+  }
+  // Groups, a schedule and clipping.
+  static std::string Full() {
+    return Named(
+        "clip_norm: 1 schedule { kind: WSD warmup_steps: 2 total_steps: 25 decay_steps: 9 } "
+        "group { match: '*.down.*' lr_factor: 0.5 }");
+  }
+
+  static UpdateResult Start(const std::string& config, NamedTensors params) {
+    NamedTensors state = MakeOptimizer(config, params)->Init(params);
+    return {.params = std::move(params), .state = std::move(state)};
+  }
+
+  static UpdateResult Steps(const std::string& config, UpdateResult from, int begin, int end) {
+    const auto optimizer = MakeOptimizer(config, from.params);
+    for (int step = begin; step < end; ++step) {
+      const Pass pass = RandomPass(from.params, step);
+      from = UpdateAfter({pass}, *optimizer, std::move(from.params), std::move(from.state), step);
+    }
+    return from;
+  }
+};
+
+TEST_P(EveryOptimizer, ResumesWithTheSameBits) {
+  const UpdateResult whole = Steps(Full(), Start(Full(), Params()), 0, 25);
+  UpdateResult begun = Steps(Full(), Start(Full(), Params()), 0, 5);
+  const UpdateResult resumed =
+      Steps(Full(), {.params = DeepCopy(begun.params), .state = DeepCopy(begun.state)}, 5, 25);
+  ExpectSameBits(resumed.params, whole.params);
+  ExpectSameBits(resumed.state, whole.state);
+}
+
+TEST_P(EveryOptimizer, SameBitsForAnyNumberOfThreads) {
+  const int threads = NumThreads();
+  const auto run = [](int count) {
+    SetNumThreads(count);
+    const NamedTensors params = RandomTensors({{kFirst, Tensor::Empty({150, 130}, DType::kF32)},
+                                               {kSecond, Tensor::Empty({90, 150}, DType::kF32)}},
+                                              1);
+    const auto optimizer = MakeOptimizer(Full(), params);
+    UpdateResult r{.params = params, .state = optimizer->Init(params)};
+    for (int step = 0; step < 2; ++step) {
+      const Pass pass = RandomPass(params, step, 40);
+      r = UpdateAfter({pass}, *optimizer, std::move(r.params), std::move(r.state), step);
+    }
+    return r;
+  };
+  const UpdateResult one = run(1), three = run(3);
+  SetNumThreads(threads);
+  ExpectSameBits(one.params, three.params);
+  ExpectSameBits(one.state, three.state);
+}
+
+TEST_P(EveryOptimizer, KeepsNamesShapesAndDTypes) {
+  for (DType dtype : {DType::kF64, DType::kF32, DType::kBf16}) {
+    const UpdateResult start = Start(Full(), Params(dtype)),
+                       end = Steps(Full(), Start(Full(), Params(dtype)), 0, 2);
+    ASSERT_EQ(start.state.size(), end.state.size());
+    for (const auto& [name, x] : start.state)
+      EXPECT_EQ(Describe(end.state.at(name)), Describe(x)) << name;
+    for (const auto& [name, x] : start.params) {
+      EXPECT_EQ(Describe(end.params.at(name)), Describe(x)) << name;
+      if (dtype != DType::kBf16) EXPECT_FALSE(SameBits(end.params.at(name), x)) << name;
+    }
+  }
+}
+
+// What rounds away in bf16 adds up in the master copy.
+TEST_P(EveryOptimizer, Bf16ParametersHaveAMasterCopy) {
+  const std::string config =
+      Named("lr: 1e-6 weight_decay: 0 group { match: '*' set { lr: 1e-6 weight_decay: 0 } }");
+  UpdateResult r = Start(config, Params(DType::kBf16));
+  const NamedTensors params = DeepCopy(r.params), state = DeepCopy(r.state);
+  r = Steps(config, std::move(r), 0, 3);
+  EXPECT_TRUE(SameBits(r.params.at(kFirst), params.at(kFirst)));
+  const std::string master = absl::StrCat(kFirst, ".master");
+  const double moved = Distance(r.state.at(master), state.at(master));
+  EXPECT_GT(moved, 1e-9);
+  EXPECT_LT(moved, 1e-3);
+}
+
+TEST_P(EveryOptimizer, GradientsMayComeInParts) {
+  const std::string config = Named("clip_norm: 1");
+  const NamedTensors params = Params(DType::kF64);
+  const auto optimizer = MakeOptimizer(config, params);
+  UpdateResult whole = Start(config, params), parts = whole;
+  for (int step = 0; step < 6; ++step) {
+    const Pass pass = RandomPass(params, step);
+    whole = UpdateAfter({pass}, *optimizer, whole.params, whole.state, step);
+    parts = UpdateAfter({PartOf(pass, 0, 2), PartOf(pass, 2, 6), PartOf(pass, 6, 9)}, *optimizer,
+                        parts.params, parts.state, step);
+  }
+  EXPECT_LT(LargestDistance(parts.params, whole.params), 1e-12);
+}
+
+// Clipping is a smaller loss: all that comes of it is scaled, inputs are not.
+TEST_P(EveryOptimizer, ClippingScalesTheLoss) {
+  const NamedTensors params = Params(DType::kF64);
+  const auto clipping = MakeOptimizer(Named("clip_norm: 0.3"), params),
+             plain = MakeOptimizer(Named(), params);
+  UpdateResult clipped = Start(Named(), params), scaled = clipped;
+  for (int step = 0; step < 6; ++step) {
+    const Pass pass = RandomPass(params, step);
+    clipped = UpdateAfter({pass}, *clipping, clipped.params, clipped.state, step);
+    ASSERT_GT(clipped.grad_norm, 0.3);
+    const Pass smaller = Scaled(pass, 0.3 / (clipped.grad_norm + 1e-6));
+    scaled = UpdateAfter({smaller}, *plain, scaled.params, scaled.state, step);
+  }
+  EXPECT_LT(LargestDistance(clipped.params, scaled.params), 1e-12);
+}
+
+// A schedule does what a rate given step by step would.
+TEST_P(EveryOptimizer, FollowsEachSchedule) {
+  const NamedTensors params = Params(DType::kF64);
+  const std::string groups = "lr: 0.01 group { match: '*' set { lr: 0.01 } } ";
+  for (const char* schedule :
+       {"warmup_steps: 3", "kind: COSINE warmup_steps: 2 total_steps: 7 min_ratio: 0.1",
+        "kind: WSD warmup_steps: 2 total_steps: 7 decay_steps: 3", "kind: COSINE total_steps: 5"}) {
+    const std::string scheduled = Named(absl::StrCat(groups, "schedule { ", schedule, " }"));
+    const auto by_itself = MakeOptimizer(scheduled, params),
+               by_hand = MakeOptimizer(Named(groups), params);
+    UpdateResult a = Start(scheduled, params), b = a;
+    for (int step = 0; step < 8; ++step) {
+      const Pass pass = RandomPass(params, step);
+      a = UpdateAfter({pass}, *by_itself, a.params, a.state, step);
+      const double lr = 0.01 * ScheduleFactor(ParseSchedule(schedule), step);
+      b = UpdateAfter({pass}, *by_hand, b.params, b.state, step,
+                      {{"lr", Tensor::Full({}, lr, DType::kF64)}});
+    }
+    EXPECT_LT(LargestDistance(a.params, b.params), 1e-14) << schedule;
+    EXPECT_GT(LargestDistance(a.params, params), 1e-4) << schedule;
+  }
+}
+
+TEST_P(EveryOptimizer, GradientsThatAreNotFiniteChangeNothing) {
+  const UpdateResult start = Start(Full(), Params());
+  const auto optimizer = MakeOptimizer(Full(), start.params);
+  for (double bad : {std::nan(""), std::numeric_limits<double>::infinity()}) {
+    Pass pass = RandomPass(start.params, 0);
+    pass.layers.at(kFirst).d.mutable_data<float>()[3] = static_cast<float>(bad);
+    const UpdateResult r = UpdateAfter({pass}, *optimizer, start.params, start.state, 0);
+    EXPECT_EQ(r.non_finite, kFirst);
+    EXPECT_FALSE(std::isfinite(r.grad_norm));
+    ExpectSameBits(r.params, start.params);
+    ExpectSameBits(r.state, start.state);
+  }
+}
+
+// No gradient at first, none ever, and one so small that its square is 0 in f32.
+TEST_P(EveryOptimizer, TinyGradientsStayFinite) {
+  UpdateResult r = Start(Named(), Params());
+  const auto optimizer = MakeOptimizer(Named(), r.params);
+  int step = 0;
+  for (double scale : {0.0, 0.0, 1e-30, 1.0, 0.0, 1e-30, 0.0}) {
+    const Pass pass = Scaled(RandomPass(r.params, step), scale);
+    r = UpdateAfter({pass}, *optimizer, std::move(r.params), std::move(r.state), step++);
+    for (const auto& [name, x] : r.params)
+      for (double value : x.ToVector()) ASSERT_TRUE(std::isfinite(value)) << name << " " << scale;
+  }
+}
+
+TEST_P(EveryOptimizer, EmptyParametersAreFine) {
+  const NamedTensors params = {{kFirst, Tensor::Empty({0, 5}, DType::kF32)},
+                               {kSecond, Tensor::Empty({5, 0}, DType::kF32)}};
+  const UpdateResult r = Steps(Full(), Start(Full(), params), 0, 3);
+  for (const auto& [name, x] : params) EXPECT_EQ(Describe(r.params.at(name)), Describe(x));
+}
+
+struct Outside {
+  std::vector<double> values;
+  std::string allowed;
+};
+
+Outside OutsideOf(HyperSpec::Range range) {
+  const double infinity = std::numeric_limits<double>::infinity(), nan = std::nan("");
+  switch (range) {
+    case HyperSpec::Range::kAtLeast0: return {{-0.1, infinity, nan}, "finite and at least 0"};
+    case HyperSpec::Range::kAtLeast1: return {{0.0, -3.0}, "finite and at least 1"};
+    case HyperSpec::Range::kFrom0Below1: return {{-0.1, 1.0, nan}, "in [0, 1)"};
+    case HyperSpec::Range::kFrom0To1: return {{-0.1, 1.1, nan}, "in [0, 1]"};
+    case HyperSpec::Range::kAny: return {};
+  }
+  return {};
+}
+
+void Set(const std::string& name, double value, OptimizerConfig& config) {
+  const auto* field = config.GetDescriptor()->FindFieldByName(name);
+  ASSERT_NE(field, nullptr) << name;
+  if (field->cpp_type() == google::protobuf::FieldDescriptor::CPPTYPE_INT64) {
+    config.GetReflection()->SetInt64(&config, field, static_cast<int64_t>(value));
+  } else {
+    config.GetReflection()->SetDouble(&config, field, value);
+  }
+}
+
+TEST_P(EveryOptimizer, RejectsValuesOutOfRange) {
+  for (const HyperSpec& hyper : OptimizerSpecs().at(GetParam()).hypers) {
+    const Outside outside = OutsideOf(hyper.range);
+    for (double value : outside.values) {
+      OptimizerConfig config = ParseConfig(Named());
+      Set(hyper.name, value, config);
+      const auto optimizer = Optimizer::Create(config, Params());
+      ASSERT_FALSE(optimizer.ok()) << hyper.name << " " << value;
+      EXPECT_EQ(optimizer.status().code(), absl::StatusCode::kInvalidArgument);
+      const std::string message(optimizer.status().message());
+      const std::string want =
+          absl::StrCat("optimizer.", hyper.name, " is ", value, "; it must be ", outside.allowed);
+      EXPECT_EQ(message, want);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, EveryOptimizer, ::testing::ValuesIn(Names()),
+                         [](const auto& info) { return info.param; });
+
+}  // namespace
+}  // namespace palimpsest
