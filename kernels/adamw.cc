@@ -1,9 +1,8 @@
 #include "kernels/adamw.h"
 
-#include <algorithm>
 #include <cmath>
 
-#include "core/parallel.h"
+#include "kernels/blocks.h"
 
 namespace palimpsest {
 
@@ -11,67 +10,45 @@ constinit Kernel<void(const AdamWArgs&)> adamw("adamw");
 
 namespace {
 
-// Parts are made of whole blocks, so that an element is at the same place of its loop for any
-// number of threads.
-constexpr int64_t kBlock = 4096;
-
-template <typename T>
-struct Coefficients {
-  T grad_scale, keep_m, write_m, keep_v, write_v, keep_param, step, root_scale, eps;
-
-  explicit Coefficients(const AdamWArgs& args)
-      : grad_scale(static_cast<T>(args.grad_scale)),
-        keep_m(static_cast<T>(args.beta1)),
-        write_m(static_cast<T>(1.0 - args.beta1)),
-        keep_v(static_cast<T>(args.beta2)),
-        write_v(static_cast<T>(1.0 - args.beta2)),
-        keep_param(static_cast<T>(1.0 - args.lr * args.weight_decay)),
-        step(static_cast<T>(args.lr / (1.0 - std::pow(args.beta1, args.t)))),
-        root_scale(static_cast<T>(1.0 / std::sqrt(1.0 - std::pow(args.beta2, args.t)))),
-        eps(static_cast<T>(args.eps)) {}
-};
-
-template <typename T>
-void UpdateBlock(const AdamWArgs& args, const Coefficients<T>& c, int64_t begin, int64_t size) {
-  const T* param = static_cast<const T*>(args.param) + begin;
-  const T* grad = static_cast<const T*>(args.grad) + begin;
-  const T* m = static_cast<const T*>(args.m) + begin;
-  const T* v = static_cast<const T*>(args.v) + begin;
-  T* param_out = static_cast<T*>(args.param_out) + begin;
-  T* m_out = static_cast<T*>(args.m_out) + begin;
-  T* v_out = static_cast<T*>(args.v_out) + begin;
-#pragma GCC ivdep
-  for (int64_t i = 0; i < size; ++i) {
-    const T g = c.grad_scale * grad[i];
-    const T mi = c.keep_m * m[i] + c.write_m * g;
-    const T vi = c.keep_v * v[i] + c.write_v * (g * g);
-    param_out[i] = c.keep_param * param[i] - c.step * mi / (c.root_scale * std::sqrt(vi) + c.eps);
-    m_out[i] = mi;
-    v_out[i] = vi;
-  }
-}
-
 template <typename T>
 void Update(const AdamWArgs& args) {
-  const Coefficients<T> c(args);
-  const int64_t blocks = (args.size + kBlock - 1) / kBlock;
-  ParallelFor(blocks, 4, [&](int64_t begin, int64_t end) {
-    for (int64_t b = begin; b < end; ++b) {
-      UpdateBlock(args, c, b * kBlock, std::min(kBlock, args.size - b * kBlock));
-    }
-  });
+  using N = Number<T>;
+  const N grad_scale(args.grad_scale), keep_m(args.beta1), write_m(1.0 - args.beta1),
+      keep_v(args.beta2), write_v(1.0 - args.beta2), keep_param(1.0 - args.lr * args.weight_decay),
+      step(args.lr / (1.0 - std::pow(args.beta1, args.t))),
+      root_scale(1.0 / std::sqrt(1.0 - std::pow(args.beta2, args.t))), eps(args.eps);
+  MapTensors<T>(args.size, {args.param, args.grad, args.m, args.v},
+                {args.param_out, args.m_out, args.v_out}, [=](N param, N grad, N m, N v) {
+                  const N g = grad_scale * grad;
+                  m = keep_m * m + write_m * g;
+                  v = keep_v * v + write_v * (g * g);
+                  param = keep_param * param - step * m / (root_scale * Sqrt(v) + eps);
+                  return std::array{param, m, v};
+                });
 }
 
 void AdamWCpu(const AdamWArgs& args) {
-  PALIMPSEST_CHECK(args.dtype == DType::kF64 || args.dtype == DType::kF32) << args.dtype;
-  if (args.dtype == DType::kF64) {
-    Update<double>(args);
-  } else {
-    Update<float>(args);
-  }
+  DispatchState(args.dtype, [&]<typename T>() { Update<T>(args); });
 }
 
 PALIMPSEST_REGISTER_KERNEL(adamw, kCpu, AdamWCpu);
 
 }  // namespace
+
+void AdamWReference(const AdamWArgs& args) {
+  DispatchState(args.dtype, [&]<typename T>() {
+    for (int64_t i = 0; i < args.size; ++i) {
+      const double g = args.grad_scale * ValueAt<T>(args.grad, i);
+      const double m = args.beta1 * ValueAt<T>(args.m, i) + (1.0 - args.beta1) * g;
+      const double v = args.beta2 * ValueAt<T>(args.v, i) + (1.0 - args.beta2) * g * g;
+      const double mhat = m / (1.0 - std::pow(args.beta1, args.t)),
+                   vhat = v / (1.0 - std::pow(args.beta2, args.t));
+      const double kept = (1.0 - args.lr * args.weight_decay) * ValueAt<T>(args.param, i);
+      SetValue<T>(args.param_out, i, kept - args.lr * mhat / (std::sqrt(vhat) + args.eps));
+      SetValue<T>(args.m_out, i, m);
+      SetValue<T>(args.v_out, i, v);
+    }
+  });
+}
+
 }  // namespace palimpsest

@@ -22,6 +22,9 @@ struct AdamWArgs {
 };
 extern Kernel<void(const AdamWArgs&)> adamw;
 
+// The definition: one element after another, in f64.
+void AdamWReference(const AdamWArgs& args);
+
 }  // namespace palimpsest
 
 #endif  // KERNELS_ADAMW_H_

@@ -1,10 +1,6 @@
 #include "kernels/sum_squares.h"
 
-#include <algorithm>
-#include <numeric>
-#include <vector>
-
-#include "core/parallel.h"
+#include "kernels/blocks.h"
 
 namespace palimpsest {
 
@@ -12,34 +8,14 @@ constinit Kernel<double(const SumSquaresArgs&)> sum_squares("sum_squares");
 
 namespace {
 
-constexpr int64_t kBlock = 16384;
-
-template <typename T>
-double SumBlock(const T* x, int64_t size) {
-  constexpr int kLanes = 16;
-  double lanes[kLanes] = {};
-  int64_t i = 0;
-  for (; i + kLanes <= size; i += kLanes) {
-    for (int lane = 0; lane < kLanes; ++lane) {
-      const double value = static_cast<double>(x[i + lane]);
-      lanes[lane] += value * value;
-    }
-  }
-  for (; i < size; ++i) lanes[i % kLanes] += static_cast<double>(x[i]) * static_cast<double>(x[i]);
-  return std::accumulate(lanes, lanes + kLanes, 0.0);
-}
-
 double SumSquaresCpu(const SumSquaresArgs& args) {
   return DispatchFloat(args.dtype, [&]<typename T>() {
-    const T* x = static_cast<const T*>(args.x);
-    const int64_t blocks = (args.size + kBlock - 1) / kBlock;
-    std::vector<double> sums(blocks);
-    ParallelFor(blocks, 2, [&](int64_t begin, int64_t end) {
-      for (int64_t b = begin; b < end; ++b) {
-        sums[b] = SumBlock(x + b * kBlock, std::min(kBlock, args.size - b * kBlock));
-      }
-    });
-    return std::accumulate(sums.begin(), sums.end(), 0.0);
+    return SumOfBlocks<1>(args.size, [&](int64_t begin, int64_t count) {
+      return SumBlock<T, 1>(count, [x = At<T>(args.x, begin)](auto& sums, int64_t i, auto... n) {
+        const Number<T> value = Load(x + i, n...);
+        sums[0].Add(value, value, n...);
+      });
+    })[0];
   });
 }
 
