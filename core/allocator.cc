@@ -133,10 +133,14 @@ void* Allocator::Take(int64_t capacity) {
   }
   if (stats_.live_bytes + stats_.cached_bytes + capacity > Limit()) TrimLocked();
   if (stats_.live_bytes + capacity > Limit()) return nullptr;
-  void* data = backend_.allocate(capacity);
+  const auto request = [&] {
+    ++stats_.requests;
+    return backend_.allocate(capacity);
+  };
+  void* data = request();
   if (data == nullptr && stats_.cached_bytes > 0) {
     TrimLocked();
-    data = backend_.allocate(capacity);
+    data = request();
   }
   return data;
 }

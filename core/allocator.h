@@ -20,6 +20,7 @@ struct MemoryStats {
   int64_t live_bytes = 0;    // In tensors now.
   int64_t peak_bytes = 0;    // The most there was since ResetPeak.
   int64_t cached_bytes = 0;  // Free, kept for reuse.
+  int64_t requests = 0;      // Blocks asked of the device, ever: none, where all can be reused.
 };
 
 // A piece of device memory and who asked for it.

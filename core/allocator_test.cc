@@ -55,6 +55,15 @@ TEST_F(AllocatorTest, ReusesABlockOfTheSameBucket) {
   EXPECT_EQ(b.raw(), data);
 }
 
+TEST_F(AllocatorTest, CountsWhatItAsksTheDeviceFor) {
+  { const Tensor a = MiB(1), b = MiB(1); }
+  EXPECT_EQ(memory_.stats().requests - before_.requests, 2);
+  { const Tensor a = MiB(1), b = MiB(1); }
+  EXPECT_EQ(memory_.stats().requests - before_.requests, 2);
+  const Tensor a = MiB(1), b = MiB(1), c = MiB(1);
+  EXPECT_EQ(memory_.stats().requests - before_.requests, 3);
+}
+
 TEST_F(AllocatorTest, BucketsWasteAtMostAQuarter) {
   for (int64_t bytes = 1; bytes < 100000; bytes = bytes * 9 / 8 + 1) {
     const int64_t live = memory_.stats().live_bytes;
