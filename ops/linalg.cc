@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/op_scope.h"
+#include "core/pair_tap.h"
 #include "core/tape.h"
 #include "kernels/gemm.h"
 #include "kernels/tri_solve.h"
@@ -75,6 +76,12 @@ Tensor ForOperand(const Tensor& x, const Tensor& a, const Tensor& b, Trans trans
   return sum ? SumOfProducts(a, b, trans) : MatMul(a, b, trans);
 }
 
+// The gradient of the weight of y = x weight^T; empty if whoever looks on makes it himself.
+Tensor ForWeight(const Tensor& weight, const Tensor& x, const Tensor& dy) {
+  if (PairTap* tap = PairTap::Of(weight); tap != nullptr && !tap->See(weight, x, dy)) return {};
+  return ForOperand(weight, dy, x, {true, false});
+}
+
 // x with zeros on and above the diagonal of its matrices.
 Tensor StrictlyLower(const Tensor& x) {
   const int64_t n = x.dim(-1);
@@ -103,6 +110,8 @@ Tensor MatMul(const Tensor& a, const Tensor& b, Trans trans) {
                                                          : ForOperand(a, dy, b, {false, !trans.b});
                                         }},
                                        {b, [=](const Tensor& dy) {
+                                          if (trans.b && !trans.a && IsMatrix(b))
+                                            return ForWeight(b, a, dy);
                                           return trans.b ? ForOperand(b, dy, a, {true, trans.a})
                                                          : ForOperand(b, a, dy, {!trans.a, false});
                                         }}});

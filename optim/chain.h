@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "optim/level.h"
@@ -12,19 +14,33 @@ namespace palimpsest {
 
 // Hyper-parameters every chain has: "lr", here that of the step, and "weight_decay".
 struct ChainStep {
-  int64_t step;  // From 0.
+  int64_t step;  // Updates before this one.
   const Hypers& hypers;
   const Tensor& grad_scale;  // f64 scalar; gradients are multiplied by it first.
+  const Tensors& sums;       // Over all parameters, those that Chain::Sums gave.
 };
 
-// How one parameter is trained: levels, each seeing what the one before read out, then scaling by a
-// second moment, then a step down with decay:
-//   u = level_n(... level_1(g));  u /= sqrt(v(g^2)) + eps
+// Scaling by an average of squares: u <- u / (sqrt(v) + eps), with the hyper-parameter "eps".
+struct SecondMoment {
+  std::shared_ptr<const Level> level;  // A memory of squares.
+  enum class Of { kGradient, kNormalizedKeys, kUpdate } of = Of::kGradient;
+  bool by_row = false;  // One number a row: the mean of its squares (Li et al. 2025, "NorMuon").
+  // u has afterwards the norm it had before, or as much as 0.2 for each entry ("AdaMuon").
+  enum class Rescale { kNone, kKeepNorm, kRootMeanSquare } rescale = Rescale::kNone;
+};
+
+// How one parameter is trained: levels, then scaling by a second moment, then a step down with
+// decay:
+//   u = level_n(... level_1(g)) or sum_i weight_i level_i(g);  u <- u / (sqrt(v) + eps)
 //   p <- (1 - lr weight_decay) p - lr step_scale u
 struct Chain {
-  std::vector<Level> levels;
-  std::optional<Level> second_moment;  // A memory of squared gradients. Has the hyper "eps".
+  std::vector<std::shared_ptr<const Level>> levels;
+  bool summed = false;
+  std::vector<std::string> weights = {};  // In a sum: hyper-parameters; "" is 1.
+  std::optional<SecondMoment> second_moment = {};
   std::function<double(const Shape&)> step_scale = {};
+  // What the levels read out is the step itself, not a direction: it is not multiplied by lr.
+  bool whole_steps = false;
   // Of the weights, as above, or added to the gradient: g + weight_decay p.
   enum class Decay { kOfWeights, kOfGradient } decay = Decay::kOfWeights;
 
@@ -36,13 +52,25 @@ struct Chain {
 
   // State by slot, "m"; of a bf16 parameter also "master", its f32 copy, which is what is trained.
   NamedTensors Init(const Tensor& param) const;
-  void Update(Tensor& param, Tensor grad, NamedTensors& state, const ChainStep& step) const;
+  // `signal` has the gradient and, of an activation-keyed level, the sums of pairs.
+  void Update(Tensor& param, Signal signal, NamedTensors& state, const ChainStep& step) const;
+  // f64 scalars to be added up over all parameters before any is updated.
+  Tensors Sums(const Tensor& param, Signal signal, const NamedTensors& state,
+               const ChainStep& step) const;
+  std::optional<PairRequest> ListenTo(const Tensor& param, double tokens, const Hypers& hypers,
+                                      const NamedTensors& state) const;
+  // Whether, where pairs are listened to, the gradient itself is used.
+  bool UsesGradient() const;
 
  private:
-  bool UsesFused(const Tensor& param, const Tensor& grad, const NamedTensors& state,
+  bool UsesFused(const Tensor& param, const Signal& signal, const NamedTensors& state,
                  const ChainStep& step) const;
-  Tensor Composed(const Tensor& param, const Tensor& grad, NamedTensors& state,
+  Signal Prepare(const Tensor& param, Signal signal, const ChainStep& step) const;
+  Tensor Composed(const Tensor& param, Signal signal, NamedTensors& state,
                   const ChainStep& step) const;
+  Tensor ReadLevels(const Signal& signal, NamedTensors& state, const ChainStep& step) const;
+  // sqrt(v) + eps.
+  Tensor Divisor(const Tensor& of, NamedTensors& state, const ChainStep& step) const;
 };
 
 }  // namespace palimpsest

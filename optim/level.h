@@ -3,10 +3,11 @@
 
 #include <cstdint>
 #include <functional>
-#include <memory>
+#include <optional>
 #include <string>
 
-#include "memory_rules/rule.h"
+#include "core/tensor.h"
+#include "memory_rules/pair_sums.h"
 
 namespace palimpsest {
 
@@ -16,51 +17,68 @@ using Hypers = NamedTensors;
 // What a level learns from at one step.
 struct Signal {
   Tensor gradient;  // Of one parameter; of a later level, what the level before read out.
+  Tensor param = {};
+  // Of an activation-keyed level: what the tokens come to, as ListenTo asked for it.
+  std::optional<PairSums> pairs = {};
+  // What the read-out will be divided by: sqrt(v) + eps, where there is a second moment of the
+  // gradient.
+  Tensor divisor = {};
 };
 
 // What a level's parts may depend on besides the signal.
 struct LevelStep {
   int64_t writes;  // To the memory, the one of this step included; at least 1.
   const Hypers& hypers;
+  const Tensors& sums;  // Those the level asked for, over all the parameters it concerns.
+};
+
+// How an activation-keyed level sees the tokens of a linear layer.
+struct PairScales {
+  Tensor key;            // [rows, 1], times the inputs x: keys.
+  Tensor value = {};     // [rows, 1], times the gradients d at the output: values. Empty: 1.
+  double product = 1.0;  // Times the sum of v k^T.
+};
+
+// What a level asks of the backward pass.
+struct PairRequest {
+  std::string name;                                   // Requests of one name have the same scales.
+  std::function<PairScales(const Tensor& x)> scales;  // x [rows, in]
+  // M [out, in], for which sum (M k) k^T is made token by token; else, the sum of k k^T.
+  Tensor read_with = {};
 };
 
 // One level of an optimizer: a memory of gradients, scanned over optimizer steps. What it reads out
 // is the gradient that the next level sees. Pure: a tape can differentiate through any number of
 // steps.
-struct Level {
-  std::string slot;  // Names its state.
-  std::shared_ptr<const MemoryRule> memory;
-  std::function<MemoryDims(const Shape& param)> dims;
-  // A gradient as what is written, what is asked, and what of the answer becomes of it.
-  std::function<Block(const Signal&, const LevelStep&)> encode;
-  std::function<Tensor(const Signal&)> query;
-  std::function<Tensor(const Tensor& read, const Signal&, const LevelStep&)> output;
-  // Read as if the same block were written once more: Nesterov's momentum.
-  bool lookahead = false;
-  // The memory is written at the last of every `period` steps, with the sum of their gradients.
-  int64_t period = 1;
-
-  // A fresh memory for a parameter; its tensors by slot: "m", or "m.0", "m.1" of several, and
-  // "m.sum" of what a period has gathered.
-  NamedTensors Init(const Shape& param, DType dtype) const;
-  // What the level makes of the signal at `step` (from 0); takes its tensors in `state` a step on.
-  Tensor Update(const Signal& signal, int64_t step, const Hypers& hypers,
-                NamedTensors& state) const;
+class Level {
+ public:
+  virtual ~Level() = default;
+  // The rule by which it is written; nullptr of a level that remembers nothing.
+  virtual const MemoryRule* memory() const { return nullptr; }
+  // A fresh memory for a parameter; its tensors by slot: "m", or "m.0", "m.1" of several.
+  virtual NamedTensors Init(const Shape& param, DType dtype) const = 0;
+  // What the level makes of the signal; takes its tensors in `state` a step on. `step` counts the
+  // updates before this one.
+  virtual Tensor Update(const Signal& signal, int64_t step, const Hypers& hypers,
+                        const Tensors& sums, NamedTensors& state) const = 0;
+  // f64 scalars that are added up over parameters before any of them is updated; none by default.
+  virtual Tensors Sums(const Signal& /*signal*/, int64_t /*step*/, const Hypers& /*hypers*/,
+                       const NamedTensors& /*state*/) const {
+    return {};
+  }
+  // For a parameter [out, in] of a linear layer on `tokens` tokens; nothing of a level that learns
+  // from gradients alone.
+  virtual std::optional<PairRequest> ListenTo(const Tensor& /*param*/, double /*tokens*/,
+                                              const Hypers& /*hypers*/,
+                                              const NamedTensors& /*state*/) const {
+    return {};
+  }
 };
 
 // `scalar` in the dtype and on the device of `like`.
 Tensor ScalarLike(const Tensor& scalar, const Tensor& like);
-
-// An average of gradients, M <- keep M + strength g: the Hebbian memory with a single key, 1.
-struct EmaOptions {
-  std::string slot;
-  std::string keep;  // The hyper-parameter that is the keep factor.
-  // What a gradient is written with. Unset: 1 - keep.
-  std::function<Tensor(const LevelStep&)> strength = {};
-  bool corrected = false;  // Divide by 1 - keep^writes (Kingma & Ba 2015).
-  bool lookahead = false;
-};
-Level EmaLevel(EmaOptions options);
+// [m, n] of a parameter of any shape: the first axis is the output.
+Shape MatrixShape(const Shape& shape);
 
 }  // namespace palimpsest
 

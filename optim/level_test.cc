@@ -1,10 +1,9 @@
-#include "optim/level.h"
-
 #include <cmath>
 
 #include "core/random.h"
 #include "gtest/gtest.h"
 #include "ops/elementwise.h"
+#include "optim/levels.h"
 #include "tests/gradcheck.h"
 
 namespace palimpsest {
@@ -17,12 +16,12 @@ Tensor Gradient(int step) {
 }
 
 TEST(Ema, IsTheRecurrence) {
-  const Level level = EmaLevel({.slot = "m", .keep = "keep"});
-  NamedTensors state = level.Init({2, 3}, DType::kF64);
+  const auto level = EmaLevel({.slot = "m"}, {.keep = Hyper("keep")});
+  NamedTensors state = level->Init({2, 3}, DType::kF64);
   Tensor want = Tensor::Full({2, 3}, 0.0, DType::kF64);
   for (int step = 0; step < 5; ++step) {
     want = Add(Mul(want, 0.9), Mul(Gradient(step), 0.1));
-    EXPECT_LT(Distance(level.Update({Gradient(step)}, step, Keep(0.9), state), want), 1e-14);
+    EXPECT_LT(Distance(level->Update({Gradient(step)}, step, Keep(0.9), {}, state), want), 1e-14);
   }
   ASSERT_EQ(state.size(), 1u);
   EXPECT_EQ(state.at("m").size(), 6);
@@ -31,39 +30,40 @@ TEST(Ema, IsTheRecurrence) {
 // With the same gradient again and again, the corrected average is that gradient from the first
 // step on.
 TEST(Ema, CorrectionUndoesTheStartAtZero) {
-  const Level level = EmaLevel({.slot = "m", .keep = "keep", .corrected = true});
-  NamedTensors state = level.Init({2, 3}, DType::kF64);
+  const auto level = EmaLevel({.slot = "m"}, {.keep = Hyper("keep"), .corrected = true});
+  NamedTensors state = level->Init({2, 3}, DType::kF64);
   for (int step = 0; step < 4; ++step) {
-    EXPECT_LT(Distance(level.Update({Gradient(1)}, step, Keep(0.99), state), Gradient(1)), 1e-13);
+    EXPECT_LT(Distance(level->Update({Gradient(1)}, step, Keep(0.99), {}, state), Gradient(1)),
+              1e-13);
   }
 }
 
 TEST(Ema, LookaheadIsNesterovs) {
-  const Level level = EmaLevel({.slot = "m", .keep = "keep", .lookahead = true});
-  NamedTensors state = level.Init({2, 3}, DType::kF64);
+  const auto level = EmaLevel({.slot = "m", .nesterov = true}, {.keep = Hyper("keep")});
+  NamedTensors state = level->Init({2, 3}, DType::kF64);
   Tensor m = Tensor::Full({2, 3}, 0.0, DType::kF64);
   for (int step = 0; step < 3; ++step) {
     const Tensor g = Gradient(step);
     m = Add(Mul(m, 0.8), Mul(g, 0.2));
-    EXPECT_LT(Distance(level.Update({g}, step, Keep(0.8), state), Add(Mul(m, 0.8), Mul(g, 0.2))),
-              1e-14);
+    EXPECT_LT(
+        Distance(level->Update({g}, step, Keep(0.8), {}, state), Add(Mul(m, 0.8), Mul(g, 0.2))),
+        1e-14);
   }
 }
 
 TEST(Ema, KeepOfZeroReadsTheLastGradient) {
-  const Level level = EmaLevel({.slot = "m", .keep = "keep", .corrected = true});
-  NamedTensors state = level.Init({2, 3}, DType::kF64);
+  const auto level = EmaLevel({.slot = "m"}, {.keep = Hyper("keep"), .corrected = true});
+  NamedTensors state = level->Init({2, 3}, DType::kF64);
   for (int step = 0; step < 3; ++step) {
-    EXPECT_LT(Distance(level.Update({Gradient(step)}, step, Keep(0.0), state), Gradient(step)),
+    EXPECT_LT(Distance(level->Update({Gradient(step)}, step, Keep(0.0), {}, state), Gradient(step)),
               1e-15);
   }
 }
 
 // A slow level: between its writes it answers from what it knew.
 TEST(Level, WritesOnceAPeriodWithTheSum) {
-  Level level = EmaLevel({.slot = "slow", .keep = "keep"});
-  level.period = 3;
-  NamedTensors state = level.Init({2, 3}, DType::kF64);
+  const auto level = EmaLevel({.slot = "slow", .period = 3}, {.keep = Hyper("keep")});
+  NamedTensors state = level->Init({2, 3}, DType::kF64);
   EXPECT_EQ(state.size(), 2u);
   Tensor m = Tensor::Full({2, 3}, 0.0, DType::kF64), sum = m;
   for (int step = 0; step < 9; ++step) {
@@ -72,7 +72,7 @@ TEST(Level, WritesOnceAPeriodWithTheSum) {
       m = Add(Mul(m, 0.5), Mul(sum, 0.5));
       sum = Tensor::Full({2, 3}, 0.0, DType::kF64);
     }
-    const Tensor read = level.Update({Gradient(step)}, step, Keep(0.5), state);
+    const Tensor read = level->Update({Gradient(step)}, step, Keep(0.5), {}, state);
     EXPECT_LT(Distance(Add(read, 1.0), Add(m, 1.0)), 1e-14) << step;
   }
 }
@@ -80,24 +80,11 @@ TEST(Level, WritesOnceAPeriodWithTheSum) {
 // Any memory of the registry can be a level. Here keys are the rows of the gradient, as in HOPE's
 // delta momentum: M <- M - beta M G^T G + beta G.
 TEST(Level, OfTheDeltaRuleOnRowsOfTheGradient) {
-  const Tensor eye = Tensor::FromVector({1, 2, 2}, {1, 0, 0, 1}, DType::kF64);
-  const Level level{
-      .slot = "m",
-      .memory = *MakeMemoryRule({"delta", {}}),
-      .dims = [](const Shape& p) { return MemoryDims{.batch = 1, .key = p[1], .value = p[0]}; },
-      .encode =
-          [=](const Signal& s, const LevelStep& now) {
-            return Block{.k = s.gradient.WithShape({1, 2, 3}),
-                         .v = eye,
-                         .gates = {{"beta", now.hypers.at("keep").WithShape({1, 1})}}};
-          },
-      .query =
-          [](const Signal&) {
-            return Tensor::FromVector({1, 3, 3}, {1, 0, 0, 0, 1, 0, 0, 0, 1}, DType::kF64);
-          },
-      // Read with the unit vectors: M transposed.
-      .output = [](const Tensor& read, const Signal&, const LevelStep&) { return read; }};
-  NamedTensors state = level.Init({2, 3}, DType::kF64);
+  absl::StatusOr<std::unique_ptr<MemoryRule>> delta = MakeMemoryRule({"delta", {}, {}});
+  const auto level = GradientKeyedLevel(
+      {.slot = "m"},
+      {.memory = *std::move(delta), .gates = {{"beta", "keep"}}, .target = OptimizerConfig::BASIS});
+  NamedTensors state = level->Init({2, 3}, DType::kF64);
   std::vector<double> m(6, 0.0);
   Tensor read;
   for (int step = 0; step < 3; ++step) {
@@ -112,10 +99,10 @@ TEST(Level, OfTheDeltaRuleOnRowsOfTheGradient) {
       }
     }
     m = next;
-    read = level.Update({Gradient(step)}, step, Keep(0.1), state);
+    read = level->Update({Gradient(step)}, step, Keep(0.1), {}, state);
   }
   for (int i = 0; i < 2; ++i) {
-    for (int j = 0; j < 3; ++j) EXPECT_NEAR(read.ToVector()[2 * j + i], m[3 * i + j], 1e-14);
+    for (int j = 0; j < 3; ++j) EXPECT_NEAR(read.ToVector()[3 * i + j], m[3 * i + j], 1e-14);
   }
 }
 

@@ -2,9 +2,11 @@
 
 #include <cmath>
 #include <map>
+#include <memory>
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -13,20 +15,26 @@
 #include "core/op_scope.h"
 #include "core/tape.h"
 #include "ops/elementwise.h"
+#include "ops/layout.h"
 #include "optim/chain.h"
 #include "optim/gradients.h"
+#include "optim/levels.h"
 #include "optim/schedule.h"
 #include "optim/settings.h"
 
 namespace palimpsest {
 namespace {
 
+constexpr char kSkipped[] = "skipped";
+constexpr char kAverage[] = "average";
+constexpr char kAverageKeep[] = "average_keep";
+
 // Parameters that are trained alike.
 struct Treatment {
   Settings settings;
   Chain chain;
   std::vector<std::string> paths;
-  int64_t values = 0;  // In all of them.
+  int64_t values = 0, state_bytes = 0;  // Of all of them.
 };
 
 std::string Describe(const Settings& s) {
@@ -35,6 +43,8 @@ std::string Describe(const Settings& s) {
     absl::StrAppend(out, entry.first, "=", entry.second);
   };
   std::string text = absl::StrCat(s.optimizer, " ", absl::StrJoin(s.hypers, " ", hyper));
+  for (const OptimizerConfig::Level& level : s.config.level())
+    absl::StrAppend(&text, " level={", level.ShortDebugString(), "}");
   if (s.lr_factor != 1.0) absl::StrAppend(&text, " lr_factor=", s.lr_factor);
   const std::string schedule = s.schedule.ShortDebugString();
   return schedule.empty() ? text : absl::StrCat(text, " schedule={", schedule, "}");
@@ -51,65 +61,149 @@ std::string DescribeShortly(const Settings& s) {
   return absl::StrCat(text, ", ", absl::AsciiStrToLower(kind));
 }
 
+// The tensors whose names begin with "path.", without it: moved out, or shared.
+NamedTensors TakeUnder(const std::string& path, NamedTensors& from) {
+  const std::string prefix = path + ".";
+  NamedTensors taken;
+  for (auto it = from.lower_bound(prefix);
+       it != from.end() && it->first.compare(0, prefix.size(), prefix) == 0; ++it) {
+    taken.emplace(it->first.substr(prefix.size()), std::exchange(it->second, Tensor()));
+  }
+  return taken;
+}
+
+NamedTensors PeekUnder(const std::string& path, const NamedTensors& from) {
+  const std::string prefix = path + ".";
+  NamedTensors seen;
+  for (auto it = from.lower_bound(prefix);
+       it != from.end() && it->first.compare(0, prefix.size(), prefix) == 0; ++it) {
+    seen.emplace(it->first.substr(prefix.size()), it->second);
+  }
+  return seen;
+}
+
 class ChainOptimizer : public Optimizer {
  public:
-  ChainOptimizer(Settings main, double clip_norm) : main_(std::move(main)), clip_norm_(clip_norm) {}
+  ChainOptimizer(Settings main, const OptimizerConfig& config)
+      : main_(std::move(main)),
+        clip_norm_(config.clip_norm()),
+        skips_(config.non_finite() == OptimizerConfig::SKIP),
+        average_keep_(config.average_keep()),
+        average_(EmaLevel({.slot = kAverage}, {.keep = Hyper(kAverageKeep)})) {}
 
-  void Add(const std::string& path, const Settings& settings, int64_t size) {
+  absl::Status Add(const std::string& path, const Settings& settings, const Tensor& param) {
     Treatment& t = treatments_[Describe(settings)];
-    if (t.paths.empty())
-      t.settings = settings,
-      t.chain = OptimizerSpecs().at(settings.optimizer).make(settings.hypers);
+    if (t.paths.empty()) {
+      t.settings = settings;
+      absl::StatusOr<Chain> chain = MakeChain(settings.config, settings.hypers, "optimizer");
+      if (!chain.ok()) return chain.status();
+      t.chain = *std::move(chain);
+    }
     t.paths.push_back(path);
-    t.values += size;
+    t.values += param.size();
+    if (!settings.frozen) t.state_bytes += TotalBytes(InitOne(t.chain, param));
+    return absl::OkStatus();
   }
 
   NamedTensors Init(const NamedTensors& params) const override {
     NamedTensors state;
-    for (const auto& [description, t] : treatments_) {
-      if (t.settings.frozen) continue;
-      for (const std::string& path : t.paths) {
-        for (auto& [slot, x] : t.chain.Init(params.at(path)))
-          state.emplace(absl::StrCat(path, ".", slot), std::move(x));
-      }
-    }
+    if (skips_) state[kSkipped] = Tensor::Full({}, 0.0, DType::kF64);
+    ForEach([&](const Treatment& t, const std::string& path) {
+      for (auto& [slot, x] : InitOne(t.chain, params.at(path)))
+        state.emplace(absl::StrCat(path, ".", slot), std::move(x));
+    });
     return state;
   }
 
+  std::unique_ptr<PairSumsTap> Listen(const NamedTensors& params, const NamedTensors& state,
+                                      int64_t step, double tokens,
+                                      const NamedTensors& hypers) const override {
+    std::map<uint64_t, PairSumsTap::Listener> listeners;
+    ForEach([&](const Treatment& t, const std::string& path) {
+      const Tensor& param = params.at(path);
+      if (param.rank() != 2) return;
+      const Hypers of_step = StepHypers(t.settings, step, hypers);
+      auto request = t.chain.ListenTo(param, tokens, of_step, PeekUnder(path, state));
+      if (!request) return;
+      listeners[param.id()] = {path, *std::move(request),
+                               param.dtype() == DType::kF64 ? DType::kF64 : DType::kF32,
+                               t.chain.UsesGradient()};
+    });
+    if (listeners.empty()) return nullptr;
+    return std::make_unique<PairSumsTap>(std::move(listeners));
+  }
+
   UpdateResult Update(NamedTensors params, NamedTensors grads, NamedTensors state, int64_t step,
-                      const NamedTensors& hypers) const override {
+                      const NamedTensors& hypers, const PairSumsTap* pairs) const override {
     const OpScope scope("optimizer");
     CheckHypers(hypers);
     DropFrozen(grads);
+    if (pairs != nullptr) TakePairGradients(*pairs, grads);
     UpdateResult result{.params = std::move(params), .state = std::move(state)};
     result.grad_norm = GlobalNorm(grads);
     result.learning_rate = LearningRate(main_, step, hypers).Item();
     if (!std::isfinite(result.grad_norm)) {
       result.non_finite = FirstNonFinite(grads);
+      if (skips_) result.state[kSkipped] = palimpsest::Add(result.state.at(kSkipped), 1.0);
       return result;
     }
+    const int64_t updates = step - Skipped(result.state);
     const Tensor grad_scale = ClipScale(grads, result.grad_norm, clip_norm_);
-    for (const auto& [description, t] : treatments_) {
-      if (t.settings.frozen) continue;
-      const Hypers of_step = StepHypers(t.settings, step, hypers);
-      for (const std::string& path : t.paths) {
-        UpdateOne(t.chain, path, {step, of_step, grad_scale}, grads, result);
-      }
-    }
+    std::map<std::string, Hypers> of_step;
+    for (const auto& [description, t] : treatments_)
+      of_step.emplace(description, StepHypers(t.settings, step, hypers));
+    const auto signal = [&](const std::string& path) {
+      Signal s{.gradient = grads.at(path)};
+      if (pairs != nullptr && pairs->sums().contains(path)) s.pairs = pairs->sums().at(path);
+      return s;
+    };
+    const std::map<std::string, Tensors> sums =
+        SumOverParameters(result, updates, of_step, grad_scale, signal);
+    ForEach([&](const Treatment& t, const std::string& path) {
+      CheckShapes(path, result.params, grads);
+      const ChainStep now{updates, of_step.at(Describe(t.settings)), grad_scale,
+                          sums.at(t.settings.optimizer)};
+      UpdateOne(t.chain, path, signal(path), now, grads, result);
+    });
     return result;
   }
 
+  NamedTensors Averaged(const NamedTensors& params, const NamedTensors& state) const override {
+    NamedTensors averaged = params;
+    if (average_keep_ == 0.0) return averaged;
+    ForEach([&](const Treatment&, const std::string& path) {
+      Tensor& p = averaged.at(path);
+      p = Cast(Reshape(state.at(absl::StrCat(path, ".", kAverage)), p.shape()), p.dtype());
+    });
+    return averaged;
+  }
+
+  int64_t Skipped(const NamedTensors& state) const override {
+    return skips_ ? static_cast<int64_t>(state.at(kSkipped).Item()) : 0;
+  }
+
   std::vector<std::string> Summary() const override {
-    std::map<std::string, int64_t> values;
-    for (const auto& [description, t] : treatments_)
-      values[DescribeShortly(t.settings)] += t.values;
+    std::map<std::string, std::pair<int64_t, int64_t>> totals;
+    for (const auto& [description, t] : treatments_) {
+      auto& [values, bytes] = totals[DescribeShortly(t.settings)];
+      values += t.values, bytes += t.state_bytes;
+    }
     std::vector<std::string> lines;
-    for (const auto& [description, count] : values)
-      lines.push_back(absl::StrCat(description, ": ", count, " parameters"));
+    for (const auto& [description, total] : totals)
+      lines.push_back(absl::StrCat(description, ": ", total.first, " parameters, ", total.second,
+                                   " bytes of state"));
     return lines;
   }
 
  private:
+  // Each parameter that is trained.
+  void ForEach(absl::FunctionRef<void(const Treatment&, const std::string& path)> f) const {
+    for (const auto& [description, t] : treatments_) {
+      if (t.settings.frozen) continue;
+      for (const std::string& path : t.paths) f(t, path);
+    }
+  }
+
   static Tensor LearningRate(const Settings& s, int64_t step, const Hypers& given) {
     const double factor = ScheduleFactor(s.schedule, step);
     const auto it = given.find("lr");
@@ -127,27 +221,71 @@ class ChainOptimizer : public Optimizer {
     return hypers;
   }
 
-  static void UpdateOne(const Chain& chain, const std::string& path, const ChainStep& step,
-                        NamedTensors& grads, UpdateResult& result) {
-    const auto param = result.params.find(path), grad = grads.find(path);
-    PALIMPSEST_CHECK(param != result.params.end()) << "no parameter " << path;
+  NamedTensors InitOne(const Chain& chain, const Tensor& param) const {
+    NamedTensors state = chain.Init(param);
+    if (average_keep_ == 0.0) return state;
+    for (auto& [slot, x] :
+         average_->Init(param.shape(), param.dtype() == DType::kF64 ? DType::kF64 : DType::kF32)) {
+      state[slot] = Reshape(Cast(param, x.dtype()), x.shape());
+    }
+    return state;
+  }
+
+  // Where nothing needs the gradient itself, that with keys of unit length stands for it.
+  void TakePairGradients(const PairSumsTap& pairs, NamedTensors& grads) const {
+    ForEach([&](const Treatment& t, const std::string& path) {
+      const auto it = pairs.sums().find(path);
+      if (it == pairs.sums().end() || t.chain.UsesGradient()) return;
+      Tensor& g = grads.at(path);
+      g = Cast(it->second.value_key, g.dtype());
+    });
+  }
+
+  // The sums of each optimizer, over the parameters it trains.
+  std::map<std::string, Tensors> SumOverParameters(
+      const UpdateResult& result, int64_t updates, const std::map<std::string, Hypers>& of_step,
+      const Tensor& grad_scale, absl::FunctionRef<Signal(const std::string&)> signal) const {
+    std::map<std::string, Tensors> all;
+    for (const auto& [description, t] : treatments_) {
+      Tensors& sums = all[t.settings.optimizer];
+      if (t.settings.frozen) continue;
+      const ChainStep now{updates, of_step.at(description), grad_scale, {}};
+      for (const std::string& path : t.paths) {
+        const Tensors own =
+            t.chain.Sums(result.params.at(path), signal(path), PeekUnder(path, result.state), now);
+        for (size_t i = 0; i < own.size(); ++i) {
+          if (i == sums.size())
+            sums.push_back(own[i]);
+          else
+            sums[i] = palimpsest::Add(sums[i], own[i]);
+        }
+      }
+    }
+    return all;
+  }
+
+  static void CheckShapes(const std::string& path, const NamedTensors& params,
+                          const NamedTensors& grads) {
+    const auto param = params.find(path), grad = grads.find(path);
+    PALIMPSEST_CHECK(param != params.end()) << "no parameter " << path;
     PALIMPSEST_CHECK(grad != grads.end()) << "no gradient for " << path;
     PALIMPSEST_CHECK(param->second.shape() == grad->second.shape() &&
                      param->second.dtype() == grad->second.dtype())
         << path << " is " << param->second << ", its gradient " << grad->second;
-    NamedTensors state = TakeUnder(path + ".", result.state);
-    chain.Update(param->second, std::move(grad->second), state, step);
-    for (auto& [slot, x] : state) result.state[absl::StrCat(path, ".", slot)] = std::move(x);
   }
 
-  // The tensors whose names begin with `prefix`, moved out, without it.
-  static NamedTensors TakeUnder(const std::string& prefix, NamedTensors& from) {
-    NamedTensors taken;
-    for (auto it = from.lower_bound(prefix);
-         it != from.end() && it->first.compare(0, prefix.size(), prefix) == 0; ++it) {
-      taken.emplace(it->first.substr(prefix.size()), std::exchange(it->second, Tensor()));
+  void UpdateOne(const Chain& chain, const std::string& path, Signal signal, const ChainStep& step,
+                 NamedTensors& grads, UpdateResult& result) const {
+    grads.erase(path);
+    NamedTensors state = TakeUnder(path, result.state);
+    Tensor& param = result.params.at(path);
+    chain.Update(param, std::move(signal), state, step);
+    if (average_keep_ != 0.0) {
+      const Tensor& whole = param.dtype() == DType::kBf16 ? state.at("master") : param;
+      const Hypers keep = {{kAverageKeep, Tensor::Full({}, average_keep_, DType::kF64)}};
+      average_->Update({whole}, step.step, keep, {}, state);
     }
-    return taken;
+    for (auto& [slot, x] : state) result.state[absl::StrCat(path, ".", slot)] = std::move(x);
   }
 
   static std::string FirstNonFinite(const NamedTensors& grads) {
@@ -176,6 +314,9 @@ class ChainOptimizer : public Optimizer {
 
   const Settings main_;
   const double clip_norm_;
+  const bool skips_;
+  const double average_keep_;
+  const std::unique_ptr<Level> average_;
   std::map<std::string, Treatment> treatments_;  // By description.
 };
 
@@ -187,8 +328,10 @@ absl::StatusOr<std::unique_ptr<Optimizer>> Optimizer::Create(const OptimizerConf
   if (!settings.ok()) return settings.status();
   absl::StatusOr<Settings> main = MainSettings(config);
   if (!main.ok()) return main.status();
-  auto optimizer = std::make_unique<ChainOptimizer>(*std::move(main), config.clip_norm());
-  for (const auto& [path, s] : *settings) optimizer->Add(path, s, params.at(path).size());
+  auto optimizer = std::make_unique<ChainOptimizer>(*std::move(main), config);
+  for (const auto& [path, s] : *settings) {
+    if (absl::Status status = optimizer->Add(path, s, params.at(path)); !status.ok()) return status;
+  }
   return optimizer;
 }
 

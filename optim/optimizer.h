@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "core/tensor.h"
 #include "optim/optimizer.pb.h"
+#include "optim/pair_sums_tap.h"
 
 namespace palimpsest {
 
@@ -31,14 +32,28 @@ class Optimizer {
                                                            const NamedTensors& params);
   virtual ~Optimizer() = default;
   // State tensors are named PATH.SLOT ("blocks.0.mixer.q.weight.m"), f64 for f64 parameters, else
-  // f32. bf16 parameters have an f32 master copy among them.
+  // f32. bf16 parameters have an f32 master copy among them; PATH.average is an average of weights.
   virtual NamedTensors Init(const NamedTensors& params) const = 0;
+
+  // What levels keyed on activations are to see of a step's backward passes: alive while these run,
+  // then given to Update. `tokens` is the number the step's loss is the mean over. nullptr where
+  // gradients are all there is to see.
+  virtual std::unique_ptr<PairSumsTap> Listen(const NamedTensors& params, const NamedTensors& state,
+                                              int64_t step, double tokens,
+                                              const NamedTensors& hypers = {}) const = 0;
   // `step` counts from 0. Gradients have the names of the parameters; frozen ones may lack theirs.
-  // `hypers`, f64 scalars by the config's names ("lr", "beta1"), stand in for the config's values:
-  // a tape may watch them, as it may the parameters, gradients and state.
+  // `hypers`, f64 scalars by the config's names ("lr", "beta1", "level.0.keep"), stand in for the
+  // config's values: a tape may watch them, as it may the parameters, gradients and state.
   virtual UpdateResult Update(NamedTensors params, NamedTensors grads, NamedTensors state,
-                              int64_t step, const NamedTensors& hypers = {}) const = 0;
-  // Short lines: optimizer, learning rate, decay and schedule, and how many numbers have these.
+                              int64_t step, const NamedTensors& hypers = {},
+                              const PairSumsTap* pairs = nullptr) const = 0;
+
+  // The average of each weight, where the config has one (average_keep); else the parameters.
+  virtual NamedTensors Averaged(const NamedTensors& params, const NamedTensors& state) const = 0;
+  // Steps that were skipped for gradients that were not finite.
+  virtual int64_t Skipped(const NamedTensors& state) const = 0;
+  // Short lines: optimizer, learning rate, decay and schedule, how many numbers have these and the
+  // bytes of their state.
   virtual std::vector<std::string> Summary() const = 0;
 };
 

@@ -80,9 +80,11 @@ TEST(Optimizer, SummaryIsAShortLineForEachTreatment) {
           "group { match: 'head.*' frozen: true }",
           Params())
           ->Summary();
-  EXPECT_EQ(lines, std::vector<std::string>(
-                       {"adamw, lr 0.0003, cosine: 24 parameters", "frozen: 20 parameters",
-                        "muon, lr 0.02, weight decay 0.1, cosine: 24 parameters"}));
+  EXPECT_EQ(lines,
+            std::vector<std::string>(
+                {"adamw, lr 0.0003, cosine: 24 parameters, 192 bytes of state",
+                 "frozen: 20 parameters, 0 bytes of state",
+                 "muon, lr 0.02, weight decay 0.1, cosine: 24 parameters, 96 bytes of state"}));
 }
 
 TEST(Optimizer, ConvolutionKernelsAreMatricesToMuon) {

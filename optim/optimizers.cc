@@ -2,145 +2,202 @@
 
 #include <algorithm>
 #include <cmath>
-#include <utility>
 
-#include "kernels/adamw.h"
-#include "ops/elementwise.h"
 #include "ops/layout.h"
 #include "ops/newton_schulz.h"
-#include "optim/optimizer.pb.h"
+#include "optim/levels.h"
+#include "optim/named_chains.h"
 
 namespace palimpsest {
 namespace {
 
 using Range = HyperSpec::Range;
+using Config = OptimizerConfig;
 
-// torch.optim.SGD: b <- momentum b + (1 - dampening) g, at first g; decay is of the gradient.
-Chain MakeSgd(const HyperValues& values) {
-  Chain chain;
-  chain.decay = Chain::Decay::kOfGradient;
-  if (values.at("momentum") == 0.0) return chain;
-  chain.levels.push_back(EmaLevel({.slot = "m",
-                                   .keep = "momentum",
-                                   .strength =
-                                       [](const LevelStep& now) {
-                                         const Tensor& dampening = now.hypers.at("dampening");
-                                         return Add(Mul(dampening, now.writes == 1 ? 0.0 : -1.0),
-                                                    1.0);
-                                       },
-                                   .lookahead = values.at("nesterov") != 0.0}));
-  return chain;
+std::vector<HyperSpec> Join(std::vector<HyperSpec> a, const std::vector<HyperSpec>& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
 }
 
-std::string SgdConflict(const HyperValues& values) {
-  const bool nesterov = values.at("nesterov") != 0.0;
-  if (!nesterov || (values.at("momentum") > 0.0 && values.at("dampening") == 0.0)) return "";
-  return "nesterov needs momentum above 0 and dampening 0";
+std::vector<HyperSpec> Common(double lr, double weight_decay) {
+  return {{"lr", lr, Range::kAtLeast0}, {"weight_decay", weight_decay, Range::kAtLeast0}};
 }
 
-// A tensor for results in place of `x`: `x` itself, under a new id, if no one else holds it.
-Tensor OutputFor(const Tensor& x) {
-  return x.Unique() ? x : Tensor::Empty(x.shape(), x.dtype(), x.device());
+std::vector<HyperSpec> Sgd(double momentum) {
+  return Join(Common(1e-2, 0.0), {{"momentum", momentum, Range::kFrom0Below1},
+                                  {"dampening", 0.0, Range::kFrom0To1},
+                                  {"nesterov", 0.0, Range::kAny}});
 }
 
-void FusedAdamW(Tensor& param, const Tensor& grad, NamedTensors& state, const ChainStep& step) {
-  Tensor &m = state.at("m"), &v = state.at("v");
-  Tensor param_out = OutputFor(param), m_out = OutputFor(m), v_out = OutputFor(v);
-  const auto value = [&](const char* name) { return step.hypers.at(name).Item(); };
-  adamw(param.device(), {.dtype = param.dtype(),
-                         .size = param.size(),
-                         .param = param.raw(),
-                         .grad = grad.raw(),
-                         .m = m.raw(),
-                         .v = v.raw(),
-                         .param_out = param_out.mutable_raw(),
-                         .m_out = m_out.mutable_raw(),
-                         .v_out = v_out.mutable_raw(),
-                         .lr = value("lr"),
-                         .beta1 = value("beta1"),
-                         .beta2 = value("beta2"),
-                         .eps = value("eps"),
-                         .weight_decay = value("weight_decay"),
-                         .grad_scale = step.grad_scale.Item(),
-                         .t = step.step + 1});
-  param = param_out.Detach(), m = m_out.Detach(), v = v_out.Detach();
+std::vector<HyperSpec> Orthogonal(double shape_scale) {
+  return {{"newton_schulz_steps", 5.0, Range::kAtLeast1},
+          {"newton_schulz", Config::JORDAN, Range::kAny},
+          {"shape_scale", shape_scale, Range::kAny}};
 }
 
-// torch.optim.AdamW.
-Chain MakeAdamW(const HyperValues&) {
-  Chain chain;
-  chain.levels.push_back(EmaLevel({.slot = "m", .keep = "beta1", .corrected = true}));
-  chain.second_moment = EmaLevel({.slot = "v", .keep = "beta2", .corrected = true});
-  chain.fused = FusedAdamW;
-  chain.has_fused = [](Device device) { return adamw.Has(device); };
-  return chain;
+std::vector<HyperSpec> Muon(double lr, double momentum) {
+  return Join(Common(lr, 0.0),
+              {{"momentum", momentum, Range::kFrom0Below1}, {"nesterov", 1.0, Range::kAny}});
 }
 
-double ShapeScale(OptimizerConfig::ShapeScale kind, double rows, double columns) {
-  switch (kind) {
-    case OptimizerConfig::MATCH_RMS_ADAMW: return 0.2 * std::sqrt(std::max(rows, columns));
-    case OptimizerConfig::SPECTRAL: return std::sqrt(rows / columns);
-    default: return std::sqrt(std::max(1.0, rows / columns));
-  }
-}
+const HyperSpec kEps = {"eps", 1e-8, Range::kAtLeast0};
+const HyperSpec kBeta2 = {"beta2", 0.999, Range::kFrom0Below1};
+const HyperSpec kEta = {"eta", 0.4, Range::kAtLeast0};
+const HyperSpec kLambda = {"lambda", 0.1, Range::kAtLeast0};
+const HyperSpec kContraction = {"contraction", Config::AUTO, Range::kAny};
+const HyperSpec kSecondMoment = {"second_moment", Config::GRADIENT, Range::kAny};
 
-// [m, n] of a parameter of two or more axes: the first is the output.
-Shape MatrixShape(const Shape& shape) {
-  const int64_t rows = shape[0], size = NumElements(shape);
-  return {rows, size == 0 ? 0 : size / rows};
-}
+HyperSpec Below1(const char* name, double value) { return {name, value, Range::kFrom0Below1}; }
 
-// Jordan et al. 2024: an EMA read through Newton-Schulz.
-Chain MakeMuon(const HyperValues& values) {
-  Level level =
-      EmaLevel({.slot = "m", .keep = "momentum", .lookahead = values.at("nesterov") != 0.0});
-  level.output = [average = std::move(level.output),
-                  steps = JordanSteps(static_cast<int>(values.at("newton_schulz_steps")))](
-                     const Tensor& read, const Signal& s, const LevelStep& now) {
-    const Tensor m = average(read, s, now);
-    if (m.size() == 0) return m;
-    return Reshape(NewtonSchulz(Reshape(m, MatrixShape(m.shape())), steps), m.shape());
+std::map<std::string, OptimizerSpec> MakeSpecs() {
+  return {
+      {"sgd",
+       {.hypers = Sgd(0.0),
+        .make = MakeSgd,
+        .conflict = SgdConflict,
+        .equation = "p <- p - lr g",
+        .source = "Robbins & Monro 1951, as torch.optim.SGD"}},
+      {"momentum",
+       {.hypers = Sgd(0.9),
+        .make = MakeSgd,
+        .conflict = SgdConflict,
+        .equation = "m <- momentum m + (1 - dampening) g,  p <- p - lr m",
+        .source = "Polyak 1964, as torch.optim.SGD"}},
+      {"adamw",
+       {.hypers = Join(Common(1e-3, 0.01), {Below1("beta1", 0.9), kBeta2, kEps}),
+        .make = MakeAdamW,
+        .equation = "m <- beta1 m + (1 - beta1) g,  v <- beta2 v + (1 - beta2) g^2,  "
+                    "u = mhat / (sqrt(vhat) + eps)",
+        .source = "Loshchilov & Hutter 2019, as torch.optim.AdamW"}},
+      {"lion",
+       {.hypers = Join(Common(1e-4, 0.0), {Below1("beta1", 0.9), Below1("beta2", 0.99)}),
+        .make = MakeLion,
+        .equation = "u = sign(beta1 m + (1 - beta1) g),  m <- beta2 m + (1 - beta2) g",
+        .source = "Chen et al. 2023"}},
+      {"muon",
+       {.hypers = Join(Muon(0.02, 0.95), Orthogonal(Config::ORIGINAL)),
+        .make = MakeMuon,
+        .matrices_only = true,
+        .equation = "m <- momentum m + (1 - momentum) g,  u = NS(m)",
+        .source = "Jordan et al. 2024"}},
+      {"normuon",
+       {.hypers = Join(Join(Muon(0.02, 0.95), Orthogonal(Config::ORIGINAL)),
+                       {Below1("beta2", 0.95), kEps}),
+        .make = MakeNorMuon,
+        .matrices_only = true,
+        .equation = "o = NS(m),  v_r <- beta2 v_r + (1 - beta2) mean_j o_rj^2,  "
+                    "u = o / (sqrt(v_r) + eps) at the norm of o",
+        .source = "Li et al. 2025"}},
+      {"adamuon",
+       {.hypers = Join(Muon(1e-3, 0.95), {{"newton_schulz_steps", 5.0, Range::kAtLeast1},
+                                          {"newton_schulz", Config::JORDAN, Range::kAny},
+                                          kEps}),
+        .make = MakeAdaMuon,
+        .matrices_only = true,
+        .equation = "o = NS(sign(m)),  v <- momentum v + (1 - momentum) o^2,  "
+                    "u = o / (sqrt(v) + eps) at 0.2 sqrt(size)",
+        .source = "Si et al. 2025"}},
+      {"m3",
+       {.hypers = Join(Join(Common(1e-3, 0.0), Orthogonal(Config::UNSCALED)),
+                       {Below1("beta1", 0.95),
+                        kBeta2,
+                        Below1("beta3", 0.95),
+                        {"alpha", 0.1, Range::kAtLeast0},
+                        {"period", 10.0, Range::kAtLeast1},
+                        {"as_printed", 0.0, Range::kAny},
+                        kSecondMoment,
+                        kEps}),
+        .make = MakeM3,
+        .conflict = M3Conflict,
+        .matrices_only = true,
+        .equation = "u = (NS(m1) + alpha NS(m2)) / (sqrt(vhat) + eps),  m2 written every period "
+                    "steps with the sum of their g",
+        .source = "Nested Learning (Behrouz et al. 2025), Algorithm 1"}},
+      {"delta_sgd",
+       {.hypers = Join(Common(1e-2, 0.0), {Below1("momentum", 0.99), kEta, kContraction}),
+        .make = MakeDeltaSgd,
+        .matrices_only = true,
+        .equation = "M <- momentum M + eta (Ghat - M Sigma),  u = M",
+        .source = "AK-Momentum (Hong & Qu 2026)"}},
+      {"delta_adamw",
+       {.hypers = Join(Common(1e-4, 0.01),
+                       {Below1("beta1", 0.99), kBeta2, kEps, kEta, kSecondMoment, kContraction}),
+        .make = MakeDeltaAdamW,
+        .conflict = DeltaAdamWConflict,
+        .matrices_only = true,
+        .equation = "M <- beta1 M + eta (Ghat - M Sigma),  v <- beta2 v + (1 - beta2) g^2,  "
+                    "u = M / (1 - beta1^t) / (sqrt(vhat) + eps)",
+        .source = "AK-Momentum (Hong & Qu 2026)"}},
+      {"delta_muon",
+       {.hypers = Join(Join(Muon(0.02, 0.99), Orthogonal(Config::ORIGINAL)), {kEta, kContraction}),
+        .make = MakeDeltaMuon,
+        .conflict = DeltaMuonConflict,
+        .matrices_only = true,
+        .equation = "M <- momentum M + eta (Ghat - M Sigma),  u = NS(M)",
+        .source = "AK-Momentum (Hong & Qu 2026), read as Muon"}},
+      {"dmgd",
+       {.hypers = Join(Common(1e-2, 0.0), {{"momentum", 1.0, Range::kFrom0To1},
+                                           {"eta", 0.5, Range::kAtLeast0},
+                                           {"target", Config::SELF, Range::kAny},
+                                           {"expansion", 2.0, Range::kAbove0}}),
+        .make = MakeDmgd,
+        .conflict = DmgdConflict,
+        .matrices_only = true,
+        .equation = "W <- momentum W - eta grad_W |f(g_r / |g_r|; W) - target|^2 / 2,  "
+                    "u_r = f(g_r / |g_r|)",
+        .source = "Nested Learning (Behrouz et al. 2025), eq. 50"}},
+      {"am_mgd",
+       {.hypers = Join(Common(1e-2, 0.0),
+                       {Below1("momentum", 0.9), kLambda, {"per_tensor", 0.0, Range::kAny}}),
+        .make = MakeAmMgd,
+        .equation = "m <- b m + (1 - b) g,  b = |g|^2 / |m - g|^2, clipped",
+        .source = "Adaptive Memory Momentum (arXiv 2510.04988), Algorithm 1"}},
+      {"am_adamw",
+       {.hypers = Join(Common(1e-3, 0.01), {Below1("beta1", 0.89), kBeta2, kEps, kLambda}),
+        .make = MakeAmAdamW,
+        .equation = "adamw with beta1 from the two-plane model in the metric of its second moment",
+        .source = "Adaptive Memory Momentum (arXiv 2510.04988), Algorithm 3"}},
+      {"dgd",
+       {.hypers = Common(1e-2, 0.0),
+        .make = MakeDgd,
+        .matrices_only = true,
+        .equation = "W <- W - sum_i eta_i (W x_i / N + d_i) x_i^T,  eta_i = lr / (1 + lr |x_i|^2)",
+        .source = "Nested Learning (Behrouz et al. 2025), eq. 54-57"}},
   };
-  Chain chain;
-  chain.levels.push_back(std::move(level));
-  chain.step_scale = [kind = static_cast<OptimizerConfig::ShapeScale>(values.at("shape_scale"))](
-                         const Shape& shape) {
-    const Shape matrix = MatrixShape(shape);
-    if (NumElements(matrix) == 0) return 1.0;
-    return ShapeScale(kind, static_cast<double>(matrix[0]), static_cast<double>(matrix[1]));
-  };
-  return chain;
 }
 
 }  // namespace
 
-const std::map<std::string, OptimizerSpec>& OptimizerSpecs() {
-  static const auto* const specs = new std::map<std::string, OptimizerSpec>{
-      {"sgd",
-       {.hypers = {{"lr", 1e-2, Range::kAtLeast0},
-                   {"weight_decay", 0.0, Range::kAtLeast0},
-                   {"momentum", 0.0, Range::kFrom0Below1},
-                   {"dampening", 0.0, Range::kFrom0To1},
-                   {"nesterov", 0.0, Range::kAny}},
-        .make = MakeSgd,
-        .conflict = SgdConflict}},
-      {"adamw",
-       {.hypers = {{"lr", 1e-3, Range::kAtLeast0},
-                   {"weight_decay", 0.01, Range::kAtLeast0},
-                   {"beta1", 0.9, Range::kFrom0Below1},
-                   {"beta2", 0.999, Range::kFrom0Below1},
-                   {"eps", 1e-8, Range::kAtLeast0}},
-        .make = MakeAdamW}},
-      {"muon",
-       {.hypers = {{"lr", 0.02, Range::kAtLeast0},
-                   {"weight_decay", 0.0, Range::kAtLeast0},
-                   {"momentum", 0.95, Range::kFrom0Below1},
-                   {"nesterov", 1.0, Range::kAny},
-                   {"newton_schulz_steps", 5.0, Range::kAtLeast1},
-                   {"shape_scale", OptimizerConfig::ORIGINAL, Range::kAny}},
-        .make = MakeMuon,
-        .matrices_only = true}},
+std::function<Tensor(const Tensor&)> Orthogonalizer(const HyperValues& values,
+                                                    const std::string& prefix) {
+  const auto steps = static_cast<int>(values.at(prefix + "newton_schulz_steps"));
+  return [quintic = JordanSteps(steps)](const Tensor& m) {
+    if (m.size() == 0) return m;
+    return Reshape(NewtonSchulz(Reshape(m, MatrixShape(m.shape())), quintic), m.shape());
   };
+}
+
+SecondMoment AverageOfSquares(SecondMoment::Of of, const std::string& keep, bool corrected) {
+  return {.level = EmaLevel({.slot = "v"}, {.keep = Hyper(keep), .corrected = corrected}),
+          .of = of};
+}
+
+std::function<double(const Shape&)> ShapeScaleOf(OptimizerConfig::ShapeScale scale) {
+  return [scale](const Shape& shape) {
+    const Shape matrix = MatrixShape(shape);
+    if (NumElements(matrix) == 0) return 1.0;
+    const auto rows = static_cast<double>(matrix[0]), columns = static_cast<double>(matrix[1]);
+    switch (scale) {
+      case Config::MATCH_RMS_ADAMW: return 0.2 * std::sqrt(std::max(rows, columns));
+      case Config::SPECTRAL: return std::sqrt(rows / columns);
+      case Config::UNSCALED: return 1.0;
+      default: return std::sqrt(std::max(1.0, rows / columns));
+    }
+  };
+}
+
+const std::map<std::string, OptimizerSpec>& OptimizerSpecs() {
+  static const auto* const specs = new std::map<std::string, OptimizerSpec>(MakeSpecs());
   return *specs;
 }
 

@@ -21,6 +21,7 @@ absl::Status Invalid(const std::string& what) { return absl::InvalidArgumentErro
 bool InRange(HyperSpec::Range range, double x) {
   switch (range) {
     case HyperSpec::Range::kAtLeast0: return x >= 0.0 && std::isfinite(x);
+    case HyperSpec::Range::kAbove0: return x > 0.0 && std::isfinite(x);
     case HyperSpec::Range::kAtLeast1: return x >= 1.0 && std::isfinite(x);
     case HyperSpec::Range::kFrom0Below1: return x >= 0.0 && x < 1.0;
     case HyperSpec::Range::kFrom0To1: return x >= 0.0 && x <= 1.0;
@@ -32,6 +33,7 @@ bool InRange(HyperSpec::Range range, double x) {
 const char* Words(HyperSpec::Range range) {
   switch (range) {
     case HyperSpec::Range::kAtLeast0: return "finite and at least 0";
+    case HyperSpec::Range::kAbove0: return "finite and above 0";
     case HyperSpec::Range::kAtLeast1: return "finite and at least 1";
     case HyperSpec::Range::kFrom0Below1: return "in [0, 1)";
     case HyperSpec::Range::kFrom0To1: return "in [0, 1]";
@@ -40,43 +42,53 @@ const char* Words(HyperSpec::Range range) {
   return "";
 }
 
-// The hyper-parameters that `config` sets, as numbers.
-HyperValues SetHypers(const OptimizerConfig& config) {
-  const google::protobuf::Reflection& reflection = *config.GetReflection();
-  std::vector<const google::protobuf::FieldDescriptor*> fields;
-  reflection.ListFields(config, &fields);
-  HyperValues values;
-  for (const auto* field : fields) {
-    using Field = google::protobuf::FieldDescriptor;
-    if (field->number() == OptimizerConfig::kClipNormFieldNumber) continue;
+// Adds the numbers, choices and switches that `message` sets, named `prefix` and the field.
+void AddNumbers(const google::protobuf::Message& message, const std::string& prefix,
+                HyperValues* values) {
+  using Field = google::protobuf::FieldDescriptor;
+  const google::protobuf::Reflection& reflection = *message.GetReflection();
+  std::vector<const Field*> fields;
+  reflection.ListFields(message, &fields);
+  for (const Field* field : fields) {
+    if (field->is_repeated()) continue;
+    double value = 0.0;
     switch (field->cpp_type()) {
-      case Field::CPPTYPE_DOUBLE:
-        values[field->name()] = reflection.GetDouble(config, field);
-        break;
+      case Field::CPPTYPE_DOUBLE: value = reflection.GetDouble(message, field); break;
       case Field::CPPTYPE_INT64:
-        values[field->name()] = static_cast<double>(reflection.GetInt64(config, field));
+        value = static_cast<double>(reflection.GetInt64(message, field));
         break;
-      case Field::CPPTYPE_BOOL: values[field->name()] = reflection.GetBool(config, field); break;
-      case Field::CPPTYPE_ENUM:
-        values[field->name()] = reflection.GetEnumValue(config, field);
-        break;
-      default: break;  // Names and messages.
+      case Field::CPPTYPE_BOOL: value = reflection.GetBool(message, field); break;
+      case Field::CPPTYPE_ENUM: value = reflection.GetEnumValue(message, field); break;
+      default: continue;  // Names and messages.
     }
+    (*values)[prefix + field->name()] = value;
+  }
+}
+
+// The hyper-parameters that `config` sets, as numbers; those of its levels are "level.0.keep".
+HyperValues SetHypers(OptimizerConfig config) {
+  config.clear_clip_norm();
+  config.clear_non_finite();
+  config.clear_average_keep();
+  HyperValues values;
+  AddNumbers(config, "", &values);
+  for (int i = 0; i < config.level_size(); ++i) {
+    const std::string prefix = absl::StrCat("level.", i, ".");
+    AddNumbers(config.level(i), prefix, &values);
+    for (const auto& [gate, value] : config.level(i).gates())
+      values[absl::StrCat(prefix, "gates.", gate)] = value;
   }
   return values;
 }
 
 // Checks `config`, whose values stand at `where`, and fills in the optimizer's defaults.
 absl::StatusOr<Settings> Resolve(const OptimizerConfig& config, const std::string& where) {
-  const auto spec = OptimizerSpecs().find(config.name());
-  if (spec == OptimizerSpecs().end()) {
-    const auto name = [](std::string* out, const auto& entry) { out->append(entry.first); };
-    return Invalid(absl::StrCat(where, ".name is '", config.name(), "'; there are ",
-                                absl::StrJoin(OptimizerSpecs(), ", ", name)));
-  }
-  Settings settings{.optimizer = config.name(), .hypers = {}, .schedule = config.schedule()};
+  const absl::StatusOr<std::vector<HyperSpec>> specs = HypersOf(config, where);
+  if (!specs.ok()) return specs.status();
+  Settings settings{
+      .optimizer = config.name(), .config = config, .hypers = {}, .schedule = config.schedule()};
   HyperValues given = SetHypers(config);
-  for (const HyperSpec& hyper : spec->second.hypers) {
+  for (const HyperSpec& hyper : *specs) {
     const auto it = given.find(hyper.name);
     const double value = it == given.end() ? hyper.value : it->second;
     if (!InRange(hyper.range, value)) {
@@ -89,14 +101,10 @@ absl::StatusOr<Settings> Resolve(const OptimizerConfig& config, const std::strin
   if (!given.empty()) {
     const auto name = [](std::string* out, const HyperSpec& hyper) { out->append(hyper.name); };
     return Invalid(absl::StrCat(where, ".", given.begin()->first, " is set, but ", config.name(),
-                                " has no such value; it has ",
-                                absl::StrJoin(spec->second.hypers, ", ", name)));
+                                " has no such value; it has ", absl::StrJoin(*specs, ", ", name)));
   }
-  if (spec->second.conflict != nullptr) {
-    if (const std::string conflict = spec->second.conflict(settings.hypers); !conflict.empty()) {
-      return Invalid(absl::StrCat(where, ": ", conflict));
-    }
-  }
+  if (absl::StatusOr<Chain> chain = MakeChain(config, settings.hypers, where); !chain.ok())
+    return chain.status();
   if (absl::Status s = CheckSchedule(settings.schedule, where + ".schedule"); !s.ok()) return s;
   return settings;
 }
@@ -108,7 +116,8 @@ struct Layer {
 };
 
 bool HasParts(const OptimizerConfig& c) {
-  return c.has_clip_norm() || c.has_auxiliary() || c.group_size() > 0;
+  return c.has_clip_norm() || c.has_auxiliary() || c.group_size() > 0 || c.has_non_finite() ||
+         c.has_average_keep();
 }
 
 // Which values train which parameter.
@@ -121,9 +130,11 @@ class Resolver {
     r.main_.config.clear_auxiliary();
     r.main_.config.clear_group();
     r.main_.config.clear_clip_norm();
+    r.main_.config.clear_non_finite();
+    r.main_.config.clear_average_keep();
     const absl::StatusOr<Settings> main = Resolve(r.main_.config, r.main_.where);
     if (!main.ok()) return main.status();
-    r.matrices_only_ = OptimizerSpecs().at(config.name()).matrices_only;
+    r.matrices_only_ = MatricesOnly(config);
     if (config.has_auxiliary() && !r.matrices_only_) {
       return Invalid(absl::StrCat("optimizer.auxiliary is set, but ", config.name(),
                                   " trains all parameters itself"));
@@ -132,7 +143,8 @@ class Resolver {
     r.auxiliary_.config.MergeFrom(config.auxiliary());
     if (HasParts(config.auxiliary()))
       return Invalid(
-          "optimizer.auxiliary has a clip_norm, auxiliary or group; they belong to the optimizer");
+          "optimizer.auxiliary has a clip_norm, non_finite, average_keep, auxiliary or group; they "
+          "belong to the optimizer");
     const absl::StatusOr<Settings> auxiliary = Resolve(r.auxiliary_.config, r.auxiliary_.where);
     if (!auxiliary.ok()) return auxiliary.status();
     for (size_t i = 0; i < r.groups_.size(); ++i) {
@@ -151,8 +163,7 @@ class Resolver {
     if (grouped && groups_[i].has_set()) layer = Overlay(layer, i);
     absl::StatusOr<Settings> settings = Resolve(layer.config, layer.where);
     if (!settings.ok()) return settings;
-    if (param.rank() < 2 && OptimizerSpecs().at(settings->optimizer).matrices_only &&
-        !(grouped && groups_[i].frozen())) {
+    if (param.rank() < 2 && MatricesOnly(settings->config) && !(grouped && groups_[i].frozen())) {
       return Invalid(absl::StrCat(layer.where, ".name is '", settings->optimizer,
                                   "', which trains matrices; parameter ", path, " is ",
                                   Describe(param)));
@@ -202,7 +213,8 @@ class Resolver {
     }
     if (HasParts(group.set()))
       return Invalid(Where(i) +
-                     ".set has a clip_norm, auxiliary or group; they belong to the optimizer");
+                     ".set has a clip_norm, non_finite, average_keep, auxiliary or group; they "
+                     "belong to the optimizer");
     return absl::OkStatus();
   }
 
@@ -230,6 +242,7 @@ class Resolver {
       if (base.config.has_schedule()) *layer.config.mutable_schedule() = base.config.schedule();
     }
     if (set.has_schedule()) layer.config.clear_schedule();
+    if (set.level_size() > 0) layer.config.clear_level();
     layer.config.MergeFrom(set);
     return layer;
   }
@@ -269,6 +282,10 @@ absl::StatusOr<std::map<std::string, Settings>> ResolveSettings(const OptimizerC
   if (!(config.clip_norm() >= 0.0)) {
     return Invalid(absl::StrCat("optimizer.clip_norm is ", config.clip_norm(),
                                 "; it must be at least 0 (0: no clipping)"));
+  }
+  if (!(config.average_keep() >= 0.0 && config.average_keep() < 1.0)) {
+    return Invalid(absl::StrCat("optimizer.average_keep is ", config.average_keep(),
+                                "; it must be in [0, 1) (0: no average)"));
   }
   std::map<std::string, Settings> all;
   for (const auto& [path, param] : params) {

@@ -14,6 +14,7 @@ namespace palimpsest {
 // How one parameter is trained, with every default filled in.
 struct Settings {
   std::string optimizer;
+  OptimizerConfig config;  // As written, groups laid over it.
   HyperValues hypers;
   OptimizerConfig::Schedule schedule;
   double lr_factor = 1.0;

@@ -132,23 +132,43 @@ absl::Status Trainer::ExplainNotFinite(const std::string& what) {
                    "or clipping may help"));
 }
 
+std::unique_ptr<PairSumsTap> Trainer::Listen() const {
+  return optimizer_->Listen(params_, optimizer_state_, step_,
+                            static_cast<double>(config_.batch() * config_.length()));
+}
+
+// A level keyed on activations that saw none.
+absl::Status CheckSeen(const PairSumsTap* pairs) {
+  if (pairs == nullptr || pairs->Unseen().empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "optimizer: ", pairs->Unseen().front(),
+      " is trained by a level keyed on activations, but is the weight of no linear layer; a group "
+      "that matches it can name another optimizer"));
+}
+
 absl::StatusOr<StepResult> Trainer::Step() {
+  const std::unique_ptr<PairSumsTap> pairs = Listen();
   Gradients gradients = ComputeGradients();
+  if (absl::Status s = CheckSeen(pairs.get()); !s.ok()) return s;
   if (!std::isfinite(gradients.loss))
     return ExplainNotFinite(absl::StrCat("the loss is ", gradients.loss));
   TakeParamsBack();
   UpdateResult update = optimizer_->Update(std::move(params_), std::move(gradients.grads),
-                                           std::move(optimizer_state_), step_);
+                                           std::move(optimizer_state_), step_, {}, pairs.get());
   params_ = std::move(update.params);
   optimizer_state_ = std::move(update.state);
-  if (!update.non_finite.empty())
+  const bool skips = config_.optimizer().non_finite() == OptimizerConfig::SKIP;
+  if (!update.non_finite.empty() && !skips)
     return ExplainNotFinite(absl::StrCat("the gradient of ", update.non_finite, " is not finite"));
   ++step_;
-  return StepResult{step_, gradients.loss, update.grad_norm, update.learning_rate, tokens()};
+  return StepResult{
+      step_, gradients.loss, update.grad_norm, update.learning_rate, update.non_finite, tokens()};
 }
 
 Score Trainer::Evaluate(int64_t batches) {
-  return palimpsest::Evaluate(model(), *data_, config_.batch(), batches);
+  const NamedTensors params = optimizer_->Averaged(params_, optimizer_state_);
+  model_->ForEachParam([&](const std::string& path, Tensor& param) { param = params.at(path); });
+  return palimpsest::Evaluate(*model_, *data_, config_.batch(), batches);
 }
 
 absl::StatusOr<Checkpoint> Trainer::MakeCheckpoint(const std::string& version) const {

@@ -20,6 +20,9 @@ struct StepResult {
   int64_t step;  // Steps done, this one included.
   double loss;   // Of the batch, before the update.
   double grad_norm, learning_rate;
+  // The parameter whose gradient was not finite, where the optimizer skips such steps: then nothing
+  // was updated.
+  std::string skipped;
   int64_t tokens;  // Trained on so far.
 };
 
@@ -34,6 +37,7 @@ class Trainer {
   // Forward, loss, backward, update. A loss or gradient that is not finite is an Internal error
   // that names the step, the op and the tensor; nothing is updated then.
   absl::StatusOr<StepResult> Step();
+  // With the average of the weights, if the optimizer has one.
   // At most `batches` batches spread over the validation data; without a limit all of it.
   Score Evaluate(int64_t batches = INT64_MAX);
 
@@ -60,6 +64,8 @@ class Trainer {
   absl::Status Build();
   void LendParams();
   void TakeParamsBack();
+  // Alive while gradients are computed: what the optimizer wants to know besides them.
+  std::unique_ptr<PairSumsTap> Listen() const;
   Gradients ComputeGradients();
   Gradients ComputePart(const Examples& part, double share, int64_t index);
   absl::Status ExplainNotFinite(const std::string& what);
