@@ -186,6 +186,9 @@ absl::StatusOr<ModelConfig> ResolveModelConfig(const ModelConfig& config) {
   check.Require(config.layers() == 0 || config.layers() >= config.block_size(), "layers",
                 config.layers(), " leaves some of the ", config.block_size(), " blocks unused");
   check.Size("learned_positions", config.learned_positions(), 0);
+  check.Size("mup_base_width", config.mup_base_width(), 0);
+  check.Require(!config.zero_init_head() || !config.tie_embeddings(), "zero_init_head",
+                "the head is the embedding (tie_embeddings), which cannot start at zero");
   check.Positive("norm_eps", config.norm_eps());
   check.Positive("init_std", config.init_std());
   check.Rate("dropout", config.dropout());

@@ -16,8 +16,8 @@ void Linear::ForEachParam(const std::string& path, ParamVisitor visit) {
   if (weight) visit(path + ".weight", weight);
 }
 
-Embedding MakeEmbedding(const ParamInit& init, int64_t rows, int64_t width) {
-  return {init.At("weight").Normal({rows, width}, init.stddev)};
+Embedding MakeEmbedding(const ParamInit& init, int64_t rows, int64_t width, double stddev) {
+  return {init.At("weight").Normal({rows, width}, stddev)};
 }
 
 Tensor Embedding::operator()(const Tensor& ids) const { return Gather(weight, ids); }

@@ -30,7 +30,7 @@ struct Embedding {
   Tensor operator()(const Tensor& ids) const;  // integer [...] -> [..., width]
   void ForEachParam(const std::string& path, ParamVisitor visit);
 };
-Embedding MakeEmbedding(const ParamInit& init, int64_t rows, int64_t width);
+Embedding MakeEmbedding(const ParamInit& init, int64_t rows, int64_t width, double stddev);
 
 // RMSNorm or, where there is a bias, LayerNorm, over the last axis.
 struct NormLayer {

@@ -11,6 +11,7 @@
 #include "nn/attention.h"
 #include "nn/config.h"
 #include "nn/memory_layer.h"
+#include "nn/mup.h"
 #include "ops/ops.h"
 
 namespace palimpsest {
@@ -34,12 +35,15 @@ void PutUnder(const std::string& prefix, NamedTensors part, NamedTensors& all) {
 
 Tensor PositionTensor(int64_t position) { return Tensor::From<int64_t>({}, {position}); }
 
-// Dropout at one place of the model, if this is training.
-struct Dropper {
-  const RandomStream* stream;
-  double rate;
+// What happens to the output of a part of the model: it is seen and, in training, dropped from.
+struct Outlet {
+  const ForwardOptions& options;
+  double rate = 0.0;
   Tensor operator()(const Tensor& x, const std::string& path) const {
-    return stream == nullptr || rate == 0.0 ? x : Dropout(x, rate, stream->Fork(path));
+    if (options.observe) options.observe(path, x);
+    return options.dropout == nullptr || rate == 0.0
+               ? x
+               : Dropout(x, rate, options.dropout->Fork(path));
   }
 };
 
@@ -63,14 +67,15 @@ struct ResidualBlock {
   }
 
   // Adds to `after` what the mixer carries on.
-  Tensor Forward(Tensor x, int64_t position, const NamedTensors& before, const Dropper& drop,
+  Tensor Forward(Tensor x, int64_t position, const NamedTensors& before, const Outlet& out,
                  NamedTensors& after) const {
     if (mixer != nullptr) {
       MixerResult mixed = mixer->Forward(mixer_norm(x), Under(before, mixer_path()), position);
-      x = Add(x, drop(mixed.y, mixer_path()));
+      x = Add(x, out(mixed.y, mixer_path()));
       PutUnder(mixer_path(), std::move(mixed.state), after);
     }
-    if (has_mlp()) x = Add(x, drop(mlp(mlp_norm(x)), path + ".mlp"));
+    if (has_mlp()) x = Add(x, out(mlp(mlp_norm(x)), path + ".mlp"));
+    Outlet{out.options}(x, path);
     return x;
   }
 };
@@ -94,16 +99,18 @@ class BlockModel : public LanguageModel {
  public:
   BlockModel(ModelConfig config, const ParamInit& init) : config_(std::move(config)) {
     const int64_t width = config_.width(), vocab = config_.vocab_size();
-    embedding_ = MakeEmbedding(init.At("embedding"), vocab, width);
+    const double stddev = config_.init_std();
+    embedding_ = MakeEmbedding(init.At("embedding"), vocab, width, stddev);
     if (config_.learned_positions() > 0) {
-      positions_ = MakeEmbedding(init.At("positions"), config_.learned_positions(), width);
+      positions_ = MakeEmbedding(init.At("positions"), config_.learned_positions(), width, stddev);
     }
     for (int64_t i = 0; i < config_.layers(); ++i) {
       const auto& block = config_.block(static_cast<int>(i % config_.block_size()));
       blocks_.push_back(MakeBlock(init.At(absl::StrCat("blocks.", i)), config_, block));
     }
     norm_ = MakeNorm(init.At("norm"), config_.norm(), width, config_.norm_eps());
-    if (!config_.tie_embeddings()) head_ = MakeLinear(init.At("head"), width, vocab, init.stddev);
+    const double head_stddev = config_.zero_init_head() ? 0.0 : stddev;
+    if (!config_.tie_embeddings()) head_ = MakeLinear(init.At("head"), width, vocab, head_stddev);
   }
 
   const ModelConfig& config() const override { return config_; }
@@ -141,14 +148,15 @@ class BlockModel : public LanguageModel {
     const auto position = static_cast<int64_t>(Carried(before, kPosition).Item());
 
     ForwardResult result;
-    const Dropper drop{options.dropout, config_.dropout()};
+    const Outlet out{options, config_.dropout()};
     Tensor x = Embed(tokens, position);
-    x = Dropper{options.dropout, config_.embedding_dropout()}(x, "embedding");
+    x = Outlet{options, config_.embedding_dropout()}(x, "embedding");
     for (const ResidualBlock& block : blocks_)
-      x = block.Forward(x, position, before, drop, result.state);
-    x = norm_(x);
-    result.logits =
-        MatMul(x, config_.tie_embeddings() ? embedding_.weight : head_.weight, {.b = true});
+      x = block.Forward(x, position, before, out, result.state);
+    x = Outlet{options}(norm_(x), "norm");
+    if (const double multiple = WidthMultiple(config_); multiple != 1.0) x = Mul(x, 1.0 / multiple);
+    x = MatMul(x, config_.tie_embeddings() ? embedding_.weight : head_.weight, {.b = true});
+    result.logits = Outlet{options}(x, "logits");
     result.state[kPosition] = PositionTensor(position + tokens.dim(1));
     return result;
   }
@@ -177,7 +185,7 @@ absl::StatusOr<std::unique_ptr<LanguageModel>> LanguageModel::Create(const Model
                                                                      DType dtype) {
   absl::StatusOr<ModelConfig> resolved = ResolveModelConfig(config);
   if (!resolved.ok()) return resolved.status();
-  const double stddev = config.init_std();
+  const double stddev = config.init_std() / std::sqrt(WidthMultiple(config));
   const double residual = config.scale_residual_init()
                               ? stddev / std::sqrt(2.0 * static_cast<double>(resolved->layers()))
                               : stddev;

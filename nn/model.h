@@ -2,7 +2,9 @@
 #define NN_MODEL_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "core/random.h"
@@ -17,6 +19,9 @@ struct ForwardOptions {
   NamedTensors state = {};
   // Set in training: the stream dropout draws from. Without it nothing is dropped.
   const RandomStream* dropout = nullptr;
+  // Called with what each part puts out: "embedding", "blocks.0.mixer", "blocks.0.mlp", "blocks.0"
+  // (their sum, with what came in), "norm" and "logits".
+  std::function<void(const std::string& path, const Tensor& x)> observe = {};
 };
 
 struct ForwardResult {

@@ -97,7 +97,8 @@ double AxisMap::Place(double value) const {
 }
 
 std::string TickLabel(double value) {
-  return absl::StrFormat("%.6g", std::abs(value) < 1e-300 ? 0.0 : value);
+  if (value == 0) return "0";  // Nor -0.
+  return std::abs(value) < 0.1 ? absl::StrFormat("%.3g", value) : absl::StrFormat("%.6g", value);
 }
 
 }  // namespace palimpsest

@@ -70,6 +70,7 @@ TEST(Axis, LabelsAreShort) {
   EXPECT_EQ(TickLabel(2048), "2048");
   EXPECT_EQ(TickLabel(-0.0), "0");
   EXPECT_EQ(TickLabel(1e-5), "1e-05");
+  EXPECT_EQ(TickLabel(1.0 / 1024), "0.000977");
 }
 
 }  // namespace

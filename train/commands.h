@@ -28,6 +28,7 @@ Command& GenerateCommand();
 Command& RulesCommand();
 Command& ScanCommand();
 Command& OptimCommand();
+Command& CoordsCommand();
 Command& CheckCommand();
 Command& BenchCommand();
 

@@ -10,6 +10,7 @@
 #include "ops/loss.h"
 #include "train/config.h"
 #include "train/evaluate.h"
+#include "train/mup.h"
 
 namespace palimpsest {
 namespace {
@@ -33,17 +34,21 @@ void FillInTotalSteps(OptimizerConfig* optimizer, int64_t steps) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(const TrainConfig& config) {
+absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(const TrainConfig& config,
+                                                         std::unique_ptr<DataSource> data) {
   if (absl::Status s = ValidateConfig(config); !s.ok()) return s;
   std::unique_ptr<Trainer> trainer(new Trainer(config));
+  trainer->data_ = std::move(data);
   if (absl::Status s = trainer->Build(); !s.ok()) return s;
   return trainer;
 }
 
 absl::Status Trainer::Build() {
-  absl::StatusOr<std::unique_ptr<DataSource>> data = MakeDataSource(config_);
-  if (!data.ok()) return data.status();
-  data_ = *std::move(data);
+  if (data_ == nullptr) {
+    absl::StatusOr<std::unique_ptr<DataSource>> data = MakeDataSource(config_);
+    if (!data.ok()) return data.status();
+    data_ = *std::move(data);
+  }
   if (!data_->Fingerprint().empty()) config_.mutable_data()->set_fingerprint(data_->Fingerprint());
 
   ModelConfig& model_config = *config_.mutable_model();
@@ -56,7 +61,9 @@ absl::Status Trainer::Build() {
   params_ = Params(*model_);
 
   FillInTotalSteps(config_.mutable_optimizer(), config_.steps());
-  auto optimizer = Optimizer::Create(config_.optimizer(), params_);
+  const auto optimizer_config = MupOptimizer(config_.optimizer(), model_->config(), params_);
+  if (!optimizer_config.ok()) return optimizer_config.status();
+  auto optimizer = Optimizer::Create(*optimizer_config, params_);
   if (!optimizer.ok()) return optimizer.status();
   optimizer_ = *std::move(optimizer);
   optimizer_state_ = optimizer_->Init(params_);

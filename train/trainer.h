@@ -31,8 +31,9 @@ struct StepResult {
 class Trainer {
  public:
   // Fills in what the config leaves open: the vocabulary, the data's fingerprint, the schedules'
-  // length.
-  static absl::StatusOr<std::unique_ptr<Trainer>> Create(const TrainConfig& config);
+  // length. `data`, if given, stands in for the config's.
+  static absl::StatusOr<std::unique_ptr<Trainer>> Create(
+      const TrainConfig& config, std::unique_ptr<DataSource> data = nullptr);
 
   // Forward, loss, backward, update. A loss or gradient that is not finite is an Internal error
   // that names the step, the op and the tensor; nothing is updated then.

@@ -1,0 +1,55 @@
+#include "nn/mup.h"
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "nn/config.h"
+
+namespace palimpsest {
+
+ParamRole RoleOf(const std::string& path, const Tensor& param) {
+  if (path == "embedding.weight" || path == "positions.weight") return ParamRole::kInput;
+  if (path == "head.weight") return ParamRole::kOutput;
+  const bool by_channel = absl::EndsWith(path, "conv.weight");
+  return param.rank() == 2 && !by_channel ? ParamRole::kHidden : ParamRole::kVector;
+}
+
+double WidthMultiple(const ModelConfig& config) {
+  if (config.mup_base_width() == 0) return 1.0;
+  return static_cast<double>(config.width()) / static_cast<double>(config.mup_base_width());
+}
+
+absl::StatusOr<ModelConfig> AtWidth(const ModelConfig& config, int64_t width) {
+  absl::StatusOr<ModelConfig> scaled = ResolveModelConfig(config);
+  if (!scaled.ok()) return scaled;
+  absl::Status status;
+  const auto scale = [&](const char* field, int64_t size) {
+    if (size * width % config.width() != 0)
+      status.Update(absl::InvalidArgumentError(
+          absl::StrCat("model.width ", width, ": the ", size, " ", field, " of width ",
+                       config.width(), " do not grow to a whole number")));
+    return size * width / config.width();
+  };
+  scaled->set_width(width);
+  for (int i = 0; i < scaled->block_size(); ++i) {
+    ModelConfig::Block& block = *scaled->mutable_block(i);
+    if (config.block(i).mlp().hidden() > 0) {
+      block.mutable_mlp()->set_hidden(scale("hidden", block.mlp().hidden()));
+    } else {
+      block.mutable_mlp()->clear_hidden();
+    }
+    if (block.has_attention()) {
+      ModelConfig::Attention& a = *block.mutable_attention();
+      a.set_heads(scale("heads", a.heads()));
+      a.set_kv_heads(scale("kv_heads", a.kv_heads()));
+    }
+    if (block.has_memory()) {
+      ModelConfig::Memory& m = *block.mutable_memory();
+      m.set_heads(scale("heads", m.heads()));
+      m.set_value_heads(scale("value_heads", m.value_heads()));
+    }
+  }
+  if (!status.ok()) return status;
+  return ResolveModelConfig(*scaled);
+}
+
+}  // namespace palimpsest
