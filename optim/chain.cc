@@ -66,7 +66,7 @@ void Chain::Update(Tensor& param, Signal signal, NamedTensors& state, const Chai
     signal.gradient = Cast(signal.gradient, param.dtype());
   }
   if (UsesFused(param, signal, state, step)) {
-    fused(param, signal.gradient, state, step);
+    fused->update(param, signal.gradient, state, step);
   } else {
     param = Composed(param, std::move(signal), state, step);
   }
@@ -79,8 +79,13 @@ void Chain::Update(Tensor& param, Signal signal, NamedTensors& state, const Chai
 Tensors Chain::Sums(const Tensor& param, Signal signal, const NamedTensors& state,
                     const ChainStep& step) const {
   const bool low = param.dtype() == DType::kBf16;
-  if (low) signal.gradient = Cast(signal.gradient, StateDType(param));
-  const Signal prepared = Prepare(low ? state.at(kMaster) : param, std::move(signal), step);
+  const Tensor& trained = low ? state.at(kMaster) : param;
+  if (low) signal.gradient = Cast(signal.gradient, trained.dtype());
+  if (UsesFused(trained, signal, state, step)) {
+    if (fused->sums == nullptr) return {};
+    return fused->sums(trained, signal.gradient, state, step);
+  }
+  const Signal prepared = Prepare(trained, std::move(signal), step);
   Tensors sums;
   for (const auto& level : levels) {
     for (Tensor& sum : level->Sums(prepared, step.step, step.hypers, state))
@@ -103,11 +108,13 @@ bool Chain::UsesGradient() const {
 
 bool Chain::UsesFused(const Tensor& param, const Signal& signal, const NamedTensors& state,
                       const ChainStep& step) const {
-  if (fused == nullptr || !has_fused(param.device()) || ComposedScope::Active()) return false;
-  const auto tracked = [](const auto& named) { return named.second && IsTracked(named.second); };
-  return !IsTracked(param) && !IsTracked(signal.gradient) && !IsTracked(step.grad_scale) &&
-         std::none_of(state.begin(), state.end(), tracked) &&
-         std::none_of(step.hypers.begin(), step.hypers.end(), tracked);
+  if (fused == nullptr || !fused->has(param.device()) || ComposedScope::Active()) return false;
+  const auto tracked = [](const Tensor& x) { return x && IsTracked(x); };
+  const auto named = [&](const auto& entry) { return tracked(entry.second); };
+  return !tracked(param) && !tracked(signal.gradient) && !tracked(step.grad_scale) &&
+         std::none_of(state.begin(), state.end(), named) &&
+         std::none_of(step.hypers.begin(), step.hypers.end(), named) &&
+         std::none_of(step.sums.begin(), step.sums.end(), tracked);
 }
 
 // The signal that the first level sees. What an activation-keyed memory is multiplied with is not

@@ -44,11 +44,16 @@ struct Chain {
   // Of the weights, as above, or added to the gradient: g + weight_decay p.
   enum class Decay { kOfWeights, kOfGradient } decay = Decay::kOfWeights;
 
-  // All of it in one kernel, in place where the tensors are no one else's. Taken where a device has
-  // it and no tape looks on; what stands above is its oracle.
-  using Fused = void (*)(Tensor& param, const Tensor& grad, NamedTensors& state, const ChainStep&);
-  Fused fused = nullptr;
-  bool (*has_fused)(Device) = nullptr;
+  // All of it in a kernel or two, in place where the tensors are no one else's. Taken where a
+  // device has them and no tape looks on; what stands above is its oracle.
+  struct Fused {
+    bool (*has)(Device);
+    void (*update)(Tensor& param, const Tensor& grad, NamedTensors& state, const ChainStep&);
+    // What Sums gives; nullptr: nothing.
+    Tensors (*sums)(const Tensor& param, const Tensor& grad, const NamedTensors& state,
+                    const ChainStep&) = nullptr;
+  };
+  const Fused* fused = nullptr;
 
   // State by slot, "m"; of a bf16 parameter also "master", its f32 copy, which is what is trained.
   NamedTensors Init(const Tensor& param) const;

@@ -1,49 +1,18 @@
 // Optimizers of one number at a time.
 #include <utility>
 
-#include "kernels/adamw.h"
 #include "ops/elementwise.h"
 #include "optim/adaptive_level.h"
+#include "optim/fused_chains.h"
 #include "optim/levels.h"
 #include "optim/named_chains.h"
 
 namespace palimpsest {
-namespace {
-
-// A tensor for results in place of `x`: `x` itself, under a new id, if no one else holds it.
-Tensor OutputFor(const Tensor& x) {
-  return x.Unique() ? x : Tensor::Empty(x.shape(), x.dtype(), x.device());
-}
-
-void FusedAdamW(Tensor& param, const Tensor& grad, NamedTensors& state, const ChainStep& step) {
-  Tensor &m = state.at("m"), &v = state.at("v");
-  Tensor param_out = OutputFor(param), m_out = OutputFor(m), v_out = OutputFor(v);
-  const auto value = [&](const char* name) { return step.hypers.at(name).Item(); };
-  adamw(param.device(), {.dtype = param.dtype(),
-                         .size = param.size(),
-                         .param = param.raw(),
-                         .grad = grad.raw(),
-                         .m = m.raw(),
-                         .v = v.raw(),
-                         .param_out = param_out.mutable_raw(),
-                         .m_out = m_out.mutable_raw(),
-                         .v_out = v_out.mutable_raw(),
-                         .lr = value("lr"),
-                         .beta1 = value("beta1"),
-                         .beta2 = value("beta2"),
-                         .eps = value("eps"),
-                         .weight_decay = value("weight_decay"),
-                         .grad_scale = step.grad_scale.Item(),
-                         .t = step.step + 1});
-  param = param_out.Detach(), m = m_out.Detach(), v = v_out.Detach();
-}
-
-}  // namespace
-
 // torch.optim.SGD: b <- momentum b + (1 - dampening) g, at first g; decay is of the gradient.
 Chain MakeSgd(const HyperValues& values) {
   Chain chain;
   chain.decay = Chain::Decay::kOfGradient;
+  chain.fused = &kFusedSgd;
   if (values.at("momentum") == 0.0) return chain;
   const auto strength = [](const Signal&, const LevelStep& now) {
     return Add(Mul(now.hypers.at("dampening"), now.writes == 1 ? 0.0 : -1.0), 1.0);
@@ -64,8 +33,7 @@ Chain MakeAdamW(const HyperValues&) {
   Chain chain;
   chain.levels.push_back(EmaLevel({.slot = "m"}, {.keep = Hyper("beta1"), .corrected = true}));
   chain.second_moment = AverageOfSquares(SecondMoment::Of::kGradient, "beta2", true);
-  chain.fused = FusedAdamW;
-  chain.has_fused = [](Device device) { return adamw.Has(device); };
+  chain.fused = &kFusedAdamW;
   return chain;
 }
 
@@ -74,6 +42,7 @@ Chain MakeLion(const HyperValues&) {
   Chain chain;
   chain.levels.push_back(EmaLevel({.slot = "m", .output = [](const Tensor& x) { return Sign(x); }},
                                   {.keep = Hyper("beta2"), .keep_ahead = Hyper("beta1")}));
+  chain.fused = &kFusedLion;
   return chain;
 }
 
@@ -81,6 +50,7 @@ Chain MakeAmMgd(const HyperValues& values) {
   Chain chain;
   chain.decay = Chain::Decay::kOfGradient;
   chain.levels.push_back(AdaptiveLevel("m", "momentum", IsSet(values, "per_tensor")));
+  chain.fused = &kFusedAmMgd;
   return chain;
 }
 
@@ -88,6 +58,7 @@ Chain MakeAmAdamW(const HyperValues&) {
   Chain chain;
   chain.levels.push_back(AdaptiveAdamLevel("m", "beta1"));
   chain.second_moment = AverageOfSquares(SecondMoment::Of::kGradient, "beta2", true);
+  chain.fused = &kFusedAmAdamW;
   return chain;
 }
 
