@@ -43,7 +43,7 @@ Tensor Scaled(const Tensor& x, const Tensor& scale) { return scale ? Mul(x, Colu
 }  // namespace
 
 PairSums SumPairs(const Tensor& k, const Tensor& v) {
-  return {.value_key = MatMul(v, k, {.a = true}), .key_key = MatMul(k, k, {.a = true})};
+  return {.value_key = MatMul(v, k, {.a = true}), .key_key = Gram(k, /*of_columns=*/true)};
 }
 
 bool StepsBySums(const MemoryRule& rule) {

@@ -49,7 +49,7 @@ bool PairSumsTap::See(const Tensor& weight, const Tensor& x, const Tensor& dy) {
     sums.read_key = Plus(sums.read_key, MatMul(MatMul(k, m, {.b = true}), k, {.a = true}));
     return listener.wants_gradient;
   }
-  if (!last_.key_key) last_.key_key = MatMul(k, k, {.a = true});
+  if (!last_.key_key) last_.key_key = Gram(k, /*of_columns=*/true);
   Tensor& added = last_.added[sums.key_key ? sums.key_key.id() : 0];
   if (!added) added = Plus(sums.key_key, last_.key_key);
   sums.key_key = added;
