@@ -156,10 +156,13 @@ TEST_P(EveryOptimizer, KeepsNamesShapesAndDTypes) {
 TEST_P(EveryOptimizer, Bf16ParametersHaveAMasterCopy) {
   const std::string config =
       Named("lr: 1e-6 weight_decay: 0 group { match: '*' set { lr: 1e-6 weight_decay: 0 } }");
-  UpdateResult r = Start(config, Params(DType::kBf16));
-  const NamedTensors params = DeepCopy(r.params), state = DeepCopy(r.state);
+  // Far from where bf16 is as fine as the steps.
+  NamedTensors params = Params(DType::kBf16);
+  for (auto& [name, x] : params) x = Tensor::Full(x.shape(), 1.5, DType::kBf16);
+  UpdateResult r = Start(config, params);
+  const NamedTensors state = DeepCopy(r.state);
   r = Steps(config, std::move(r), 0, 3);
-  EXPECT_TRUE(SameBits(r.params.at(kFirst), params.at(kFirst)));
+  ExpectSameBits(r.params, params);
   const std::string master = absl::StrCat(kFirst, ".master");
   const double moved = Distance(r.state.at(master), state.at(master));
   EXPECT_GT(moved, 1e-9);
@@ -262,6 +265,7 @@ Outside OutsideOf(HyperSpec::Range range) {
   const double infinity = std::numeric_limits<double>::infinity(), nan = std::nan("");
   switch (range) {
     case HyperSpec::Range::kAtLeast0: return {{-0.1, infinity, nan}, "finite and at least 0"};
+    case HyperSpec::Range::kAbove0: return {{-0.1, 0.0, infinity, nan}, "finite and above 0"};
     case HyperSpec::Range::kAtLeast1: return {{0.0, -3.0}, "finite and at least 1"};
     case HyperSpec::Range::kFrom0Below1: return {{-0.1, 1.0, nan}, "in [0, 1)"};
     case HyperSpec::Range::kFrom0To1: return {{-0.1, 1.1, nan}, "in [0, 1]"};

@@ -1,4 +1,7 @@
-// The parameters after each step are those of torch.optim (testdata/make_goldens.py).
+// The parameters after each step are those of another program: torch.optim or, of optimizers it
+// does not have, testdata/reference.py (testdata/make_goldens.py).
+#include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -22,7 +25,7 @@ const Json& Goldens() {
   return *goldens;
 }
 
-NamedTensors Read(const Json& values, const Json& shapes) {
+NamedTensors ReadTensors(const Json& values, const Json& shapes) {
   NamedTensors tensors;
   for (const auto& [name, x] : values.items()) {
     const auto extents = shapes.at(name).get<std::vector<int64_t>>();
@@ -32,56 +35,74 @@ NamedTensors Read(const Json& values, const Json& shapes) {
   return tensors;
 }
 
-class GoldenTest : public ::testing::TestWithParam<size_t> {};
+Tensor ReadRows(const Json& rows) {
+  std::vector<double> values;
+  for (const Json& row : rows) {
+    for (const Json& x : row) values.push_back(x.get<double>());
+  }
+  const auto count = static_cast<int64_t>(rows.size()), size = static_cast<int64_t>(values.size());
+  return Tensor::FromVector({count, size / count}, values, DType::kF64);
+}
 
-TEST_P(GoldenTest, StepForStep) {
-  const Json& golden = Goldens()[GetParam()];
-  const Json& shapes = golden.at("shapes");
-  NamedTensors params = Read(golden.at("params"), shapes);
-  const auto optimizer = MakeOptimizer(golden.at("config"), params);
-  NamedTensors state = optimizer->Init(params);
-  const size_t steps = golden.at("grads").size();
-  ASSERT_GT(steps, 0u);
-  for (size_t step = 0; step < steps; ++step) {
-    UpdateResult result =
-        optimizer->Update(std::move(params), Read(golden.at("grads")[step], shapes),
-                          std::move(state), static_cast<int64_t>(step));
-    params = std::move(result.params), state = std::move(result.state);
-    if (!golden.at("norms").empty()) {
-      EXPECT_NEAR(result.grad_norm, golden.at("norms")[step].get<double>(), 1e-12);
-    }
-    for (const auto& [name, want] : Read(golden.at("after")[step], shapes)) {
-      const std::vector<double> a = params.at(name).ToVector(), b = want.ToVector();
-      for (size_t i = 0; i < b.size(); ++i)
-        ASSERT_NEAR(a[i], b[i], 1e-12) << name << "[" << i << "], step " << step;
+std::vector<Pass> ReadPasses(const Json& inputs, size_t step) {
+  if (inputs.contains("grads"))
+    return {{.grads = ReadTensors(inputs.at("grads")[step], inputs.at("shapes"))}};
+  std::vector<Pass> passes;
+  for (const Json& part : inputs.at("parts")[step]) {
+    Pass& pass = passes.emplace_back();
+    for (const auto& [name, pair] : part.items())
+      pass.layers[name] = {ReadRows(pair.at("x")), ReadRows(pair.at("d"))};
+  }
+  return passes;
+}
+
+// Of a tensor with values up to `largest`.
+double Tolerance(const std::vector<double>& values) {
+  double largest = 1.0;
+  for (double x : values) largest = std::max(largest, std::abs(x));
+  return 1e-12 * largest;
+}
+
+class GoldenTest : public ::testing::TestWithParam<size_t> {
+ protected:
+  static void Run() {
+    const Json &golden = Goldens().at("cases")[GetParam()],
+               &inputs = Goldens().at("inputs").at(golden.at("inputs").get<std::string>());
+    NamedTensors params = ReadTensors(inputs.at("params"), inputs.at("shapes"));
+    const auto optimizer = MakeOptimizer(golden.at("config"), params);
+    NamedTensors state = optimizer->Init(params);
+    const size_t steps = golden.at("after").size();
+    ASSERT_GT(steps, 0u);
+    for (size_t step = 0; step < steps; ++step) {
+      UpdateResult result = UpdateAfter(ReadPasses(inputs, step), *optimizer, std::move(params),
+                                        std::move(state), static_cast<int64_t>(step));
+      params = std::move(result.params), state = std::move(result.state);
+      if (!golden.at("norms").empty()) {
+        const double norm = golden.at("norms")[step].get<double>();
+        EXPECT_NEAR(result.grad_norm, norm, 1e-12 * std::max(1.0, norm));
+      }
+      for (const auto& [name, want] : ReadTensors(golden.at("after")[step], inputs.at("shapes"))) {
+        const std::vector<double> a = params.at(name).ToVector(), b = want.ToVector();
+        for (size_t i = 0; i < b.size(); ++i)
+          ASSERT_NEAR(a[i], b[i], Tolerance(b)) << name << "[" << i << "], step " << step;
+      }
     }
   }
-}
+};
+
+TEST_P(GoldenTest, StepForStep) { Run(); }
 
 // The chain of levels where there is a fused kernel.
 TEST_P(GoldenTest, StepForStepComposed) {
   const ComposedScope composed;
-  const Json& golden = Goldens()[GetParam()];
-  const Json& shapes = golden.at("shapes");
-  NamedTensors params = Read(golden.at("params"), shapes);
-  const auto optimizer = MakeOptimizer(golden.at("config"), params);
-  NamedTensors state = optimizer->Init(params);
-  for (size_t step = 0; step < golden.at("grads").size(); ++step) {
-    UpdateResult result =
-        optimizer->Update(std::move(params), Read(golden.at("grads")[step], shapes),
-                          std::move(state), static_cast<int64_t>(step));
-    params = std::move(result.params), state = std::move(result.state);
-  }
-  for (const auto& [name, want] : Read(golden.at("after").back(), shapes)) {
-    const std::vector<double> a = params.at(name).ToVector(), b = want.ToVector();
-    for (size_t i = 0; i < b.size(); ++i) ASSERT_NEAR(a[i], b[i], 1e-12) << name << "[" << i << "]";
-  }
+  Run();
 }
 
-INSTANTIATE_TEST_SUITE_P(Torch, GoldenTest, ::testing::Range<size_t>(0, Goldens().size()),
-                         [](const auto& info) {
-                           return Goldens()[info.param].at("name").template get<std::string>();
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    All, GoldenTest, ::testing::Range<size_t>(0, Goldens().at("cases").size()),
+    [](const auto& info) {
+      return Goldens().at("cases")[info.param].at("name").template get<std::string>();
+    });
 
 }  // namespace
 }  // namespace palimpsest

@@ -10,8 +10,7 @@ Tensor ScalarLike(const Tensor& scalar, const Tensor& like) {
 
 Shape MatrixShape(const Shape& shape) {
   if (shape.empty()) return {1, 1};
-  const int64_t rows = shape[0], size = NumElements(shape);
-  return {rows, size == 0 ? 0 : size / rows};
+  return {shape[0], NumElements(Shape(shape.begin() + 1, shape.end()))};
 }
 
 }  // namespace palimpsest

@@ -10,8 +10,8 @@ namespace {
 
 // [..., n] -> [rows, n] in `dtype`.
 Tensor AsRows(const Tensor& x, DType dtype) {
-  const int64_t n = x.dim(-1);
-  return Cast(Reshape(x, {n == 0 ? NumElements(x.shape()) : x.size() / n, n}), dtype);
+  const Shape leading(x.shape().begin(), x.shape().end() - 1);
+  return Cast(Reshape(x, {NumElements(leading), x.dim(-1)}), dtype);
 }
 
 Tensor Plus(const Tensor& sum, const Tensor& x) { return sum ? Add(sum, x) : x; }

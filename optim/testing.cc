@@ -20,6 +20,23 @@ Message Parse(const std::string& text) {
   return message;
 }
 
+// All the gradients of a pass.
+NamedTensors Backward(const Pass& pass, const NamedTensors& params) {
+  Tape tape;
+  Tensors ys, dys, weights;
+  for (const auto& [name, layer] : pass.layers) weights.push_back(params.at(name));
+  tape.Watch(weights);
+  for (const auto& [name, layer] : pass.layers) {
+    ys.push_back(MatMul(layer.x, params.at(name), {.b = true}));
+    dys.push_back(layer.d);
+  }
+  const Tensors gradients = tape.Gradient(ys, weights, dys);
+  NamedTensors grads = pass.grads;
+  size_t i = 0;
+  for (const auto& [name, layer] : pass.layers) grads[name] = gradients[i++];
+  return grads;
+}
+
 }  // namespace
 
 OptimizerConfig ParseConfig(const std::string& text) { return Parse<OptimizerConfig>(text); }
@@ -61,23 +78,15 @@ void ExpectSameBits(const NamedTensors& a, const NamedTensors& b) {
 UpdateResult UpdateAfter(const std::vector<Pass>& passes, const Optimizer& optimizer,
                          NamedTensors params, NamedTensors state, int64_t step,
                          const NamedTensors& hypers) {
-  NamedTensors sum;
+  double tokens = 0.0;
   for (const Pass& pass : passes) {
-    Tape tape;
-    Tensors ys, dys, weights;
-    for (const auto& [name, layer] : pass.layers) weights.push_back(params.at(name));
-    tape.Watch(weights);
-    for (const auto& [name, layer] : pass.layers) {
-      ys.push_back(MatMul(layer.x, params.at(name), {.b = true}));
-      dys.push_back(layer.d);
-    }
-    const Tensors gradients = tape.Gradient(ys, weights, dys);
-    NamedTensors grads = pass.grads;
-    size_t i = 0;
-    for (const auto& [name, layer] : pass.layers) grads[name] = gradients[i++];
-    AccumulateGradients(sum, std::move(grads), 1.0);
+    if (!pass.layers.empty()) tokens += static_cast<double>(pass.layers.begin()->second.x.dim(0));
   }
-  return optimizer.Update(std::move(params), std::move(sum), std::move(state), step, hypers);
+  const auto pairs = optimizer.Listen(params, state, step, tokens, hypers);
+  NamedTensors sum;
+  for (const Pass& pass : passes) AccumulateGradients(sum, Backward(pass, params), 1.0);
+  return optimizer.Update(std::move(params), std::move(sum), std::move(state), step, hypers,
+                          pairs.get());
 }
 
 }  // namespace palimpsest
