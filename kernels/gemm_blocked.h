@@ -187,8 +187,12 @@ class BlockedGemm {
         if (direct_b_ && width == kCols<T>) tile_b = b.data + j, ldb = b.row;
       }
       for (int64_t i = std::max<int64_t>(0, j - above) / kRows * kRows; i < rows; i += kRows) {
-        RunTile<T>({std::min<int64_t>(kRows, rows - i), width, depth, a.data + i / kRows * a.sliver,
-                    a.step, tile_b, ldb, c + i * ldc + j, ldc, accumulate});
+        // At a diagonal one vector of columns may be all there is to compute.
+        const bool one_vector = i + kRows + above - j <= kLanes<T>;
+        const int64_t tile_cols = one_vector ? std::min<int64_t>(kLanes<T>, width) : width;
+        RunTile<T>({std::min<int64_t>(kRows, rows - i), tile_cols, depth,
+                    a.data + i / kRows * a.sliver, a.step, tile_b, ldb, c + i * ldc + j, ldc,
+                    accumulate});
       }
     }
   }
