@@ -49,6 +49,15 @@ const HyperSpec kSecondMoment = {"second_moment", Config::GRADIENT, Range::kAny}
 
 HyperSpec Below1(const char* name, double value) { return {name, value, Range::kFrom0Below1}; }
 
+NewtonSchulzTable TableOf(Config::NewtonSchulzTable name) {
+  switch (name) {
+    case Config::POLAR_EXPRESS: return NewtonSchulzTable::kPolarExpress;
+    case Config::DION: return NewtonSchulzTable::kDion;
+    case Config::MODDED_NANOGPT: return NewtonSchulzTable::kModdedNanogpt;
+    default: return NewtonSchulzTable::kJordan;
+  }
+}
+
 std::map<std::string, OptimizerSpec> MakeSpecs() {
   return {
       {"sgd",
@@ -171,7 +180,8 @@ std::map<std::string, OptimizerSpec> MakeSpecs() {
 std::function<Tensor(const Tensor&)> Orthogonalizer(const HyperValues& values,
                                                     const std::string& prefix) {
   const auto steps = static_cast<int>(values.at(prefix + "newton_schulz_steps"));
-  return [quintic = JordanSteps(steps)](const Tensor& m) {
+  const auto table = TableOf(ChoiceOf<Config::NewtonSchulzTable>(values, prefix + "newton_schulz"));
+  return [quintic = NewtonSchulzSteps(table, steps)](const Tensor& m) {
     if (m.size() == 0) return m;
     return Reshape(NewtonSchulz(Reshape(m, MatrixShape(m.shape())), quintic), m.shape());
   };

@@ -129,7 +129,7 @@ TEST_P(BadConfigTest, NamesFieldAndValue) {
 INSTANTIATE_TEST_SUITE_P(
     All, BadConfigTest,
     ::testing::Values(
-        Bad{"name: 'adam'", "optimizer.name is 'adam'; there are adamw, muon, sgd"},
+        Bad{"name: 'adam'", "optimizer.name is 'adam'; there are chain, adamuon, adamw, am_adamw"},
         Bad{"lr: -1", "optimizer.lr is -1; it must be finite and at least 0"},
         Bad{"lr: nan", "optimizer.lr is nan"}, Bad{"lr: inf", "optimizer.lr is inf"},
         Bad{"beta1: 1", "optimizer.beta1 is 1; it must be in [0, 1)"},
@@ -148,7 +148,7 @@ INSTANTIATE_TEST_SUITE_P(
             "optimizer.newton_schulz_steps is 0; it must be finite and at least 1"},
         Bad{"name: 'muon' auxiliary { lr: -2 }", "optimizer.auxiliary.lr is -2"},
         Bad{"name: 'muon' auxiliary { clip_norm: 1 }",
-            "optimizer.auxiliary has a clip_norm, auxiliary or group"},
+            "optimizer.auxiliary has a clip_norm, non_finite, average_keep, auxiliary or group"},
         Bad{"auxiliary { lr: 1 }",
             "optimizer.auxiliary is set, but adamw trains all parameters itself"},
         Bad{"schedule { kind: COSINE }", "optimizer.schedule.total_steps is 0"},
@@ -159,9 +159,9 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"group { frozen: true }", "optimizer.group.0.match is empty"},
         Bad{"group { match: '*' lr_factor: -1 }", "optimizer.group.0.lr_factor is -1"},
         Bad{"group { match: '*' set { lr: -1 } }", "optimizer.group.0.set.lr is -1"},
-        Bad{"group { match: '*' set { name: 'lion' } }", "optimizer.group.0.set.name is 'lion'"},
+        Bad{"group { match: '*' set { name: 'lamb' } }", "optimizer.group.0.set.name is 'lamb'"},
         Bad{"group { match: '*' set { group { match: '*' } } }",
-            "optimizer.group.0.set has a clip_norm, auxiliary or group"},
+            "optimizer.group.0.set has a clip_norm, non_finite, average_keep, auxiliary or group"},
         Bad{"group { match: '*.bias' set { name: 'muon' } }",
             "'muon', which trains matrices; parameter blocks.0.mixer.beta.bias is f32 [4]"}));
 

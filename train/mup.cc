@@ -49,8 +49,7 @@ const std::map<std::string, Exponents>& KnownExponents() {
 // 0.2 sqrt(max(m, n)) instead of a factor that does not grow.
 bool GrowsWithShape(const Settings& s) {
   const auto it = s.hypers.find("shape_scale");
-  return it != s.hypers.end() &&
-         static_cast<int>(it->second) == OptimizerConfig::MATCH_RMS_ADAMW;
+  return it != s.hypers.end() && static_cast<int>(it->second) == OptimizerConfig::MATCH_RMS_ADAMW;
 }
 
 absl::StatusOr<Exponents> ExponentsOf(const Settings& s) {

@@ -2,9 +2,9 @@
 
     pip install torch numpy && python3 make_goldens.py > goldens.json
 
-torch.optim where it has the optimizer, else reference.py. "inputs" by name have parameters and, step
-by step, gradients or the pairs (x: [tokens, in], d: [tokens, out], in one or several parts) they
-are sums of. A case has its inputs' name, a config (text format of OptimizerConfig) and the
+torch.optim where it has the optimizer, else reference.py. "inputs" by name have parameters and,
+step by step, gradients or the pairs (x: [tokens, in], d: [tokens, out], in one or several parts)
+they are sums of. A case has its inputs' name, a config (text format of OptimizerConfig) and the
 parameters after each step.
 """
 

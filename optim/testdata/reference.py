@@ -2,7 +2,7 @@
 
 A rule takes one parameter a step on: rule(p, g, s, t, h, pair), where s is a dict of its own, empty
 at first, t counts from 1, h are the hyper-parameters (h["lr"] that of the step) and pair is
-(X, D, scale): inputs and output gradients of the layer p, and what clipping multiplies gradients by.
+(X, D, scale): inputs and output gradients of the layer p, and what clipping multiplies them by.
 """
 
 import math
