@@ -5,10 +5,11 @@
 #include <utility>
 
 #include "core/check.h"
-#include "core/tape.h"
+#include "kernels/rms_step.h"
 #include "ops/elementwise.h"
 #include "ops/layout.h"
 #include "ops/reduce.h"
+#include "optim/in_place.h"
 
 namespace palimpsest {
 namespace {
@@ -41,6 +42,18 @@ Tensor Rescaled(SecondMoment::Rescale rescale, const Tensor& u, const Tensor& be
   }
 }
 
+// No tape watches any of it, and no ComposedScope asks for ops.
+bool Unwatched(const Tensor& param, const Signal& signal, const NamedTensors& state,
+               const ChainStep& step) {
+  const auto may = [](const Tensor& x) { return MayUseKernels({&x}); };
+  const auto named = [&](const auto& entry) { return may(entry.second); };
+  return MayUseKernels({&param, &signal.gradient, &step.grad_scale}) &&
+         (!signal.pairs || may(signal.pairs->value_key)) &&
+         std::all_of(state.begin(), state.end(), named) &&
+         std::all_of(step.hypers.begin(), step.hypers.end(), named) &&
+         std::all_of(step.sums.begin(), step.sums.end(), may);
+}
+
 DType StateDType(const Tensor& param) {
   return param.dtype() == DType::kF64 ? DType::kF64 : DType::kF32;
 }
@@ -68,7 +81,7 @@ void Chain::Update(Tensor& param, Signal signal, NamedTensors& state, const Chai
   if (UsesFused(param, signal, state, step)) {
     fused->update(param, signal.gradient, state, step);
   } else {
-    param = Composed(param, std::move(signal), state, step);
+    Composed(param, std::move(signal), state, step);
   }
   if (stored == DType::kBf16) {
     state[kMaster] = param;
@@ -108,13 +121,14 @@ bool Chain::UsesGradient() const {
 
 bool Chain::UsesFused(const Tensor& param, const Signal& signal, const NamedTensors& state,
                       const ChainStep& step) const {
-  if (fused == nullptr || !fused->has(param.device()) || ComposedScope::Active()) return false;
-  const auto tracked = [](const Tensor& x) { return x && IsTracked(x); };
-  const auto named = [&](const auto& entry) { return tracked(entry.second); };
-  return !tracked(param) && !tracked(signal.gradient) && !tracked(step.grad_scale) &&
-         std::none_of(state.begin(), state.end(), named) &&
-         std::none_of(step.hypers.begin(), step.hypers.end(), named) &&
-         std::none_of(step.sums.begin(), step.sums.end(), tracked);
+  return fused != nullptr && fused->has(param.device()) && Unwatched(param, signal, state, step);
+}
+
+bool Chain::ScalesInStep(const Tensor& param, const Signal& signal, const NamedTensors& state,
+                         const ChainStep& step) const {
+  return second_moment && !second_moment->keep.empty() && !second_moment->by_row &&
+         second_moment->rescale == SecondMoment::Rescale::kNone && rms_step.Has(param.device()) &&
+         Unwatched(param, signal, state, step);
 }
 
 // The signal that the first level sees. What an activation-keyed memory is multiplied with is not
@@ -155,28 +169,50 @@ Tensor Chain::Divisor(const Tensor& of, NamedTensors& state, const ChainStep& st
   return Add(RootOrZero(v), ScalarLike(step.hypers.at("eps"), v));
 }
 
-Tensor Chain::Composed(const Tensor& param, Signal signal, NamedTensors& state,
-                       const ChainStep& step) const {
+const Tensor& Chain::Squared(const Signal& signal, const Tensor& u) const {
+  switch (second_moment->of) {
+    case SecondMoment::Of::kGradient: return signal.gradient;
+    case SecondMoment::Of::kNormalizedKeys:
+      PALIMPSEST_CHECK(signal.pairs.has_value()) << "no pairs, whose squares are averaged";
+      return signal.pairs->value_key;
+    default: return u;
+  }
+}
+
+Tensor Chain::Scaled(const Tensor& u, const Signal& signal, NamedTensors& state,
+                     const ChainStep& step) const {
+  const Tensor divisor = signal.divisor ? signal.divisor : Divisor(Squared(signal, u), state, step);
+  const Tensor scaled =
+      Reshape(Div(Matrix(u), second_moment->by_row ? divisor : Matrix(divisor)), u.shape());
+  return Rescaled(second_moment->rescale, scaled, u, step.hypers.at("eps"));
+}
+
+void Chain::Composed(Tensor& param, Signal signal, NamedTensors& state,
+                     const ChainStep& step) const {
+  const auto hyper = [&](const std::string& name) { return step.hypers.at(name); };
+  const bool scales_in_step = ScalesInStep(param, signal, state, step);
   signal = Prepare(param, std::move(signal), step);
-  const auto of = second_moment ? second_moment->of : SecondMoment::Of::kUpdate;
-  if (of == SecondMoment::Of::kGradient) signal.divisor = Divisor(signal.gradient, state, step);
-  if (of == SecondMoment::Of::kNormalizedKeys) {
-    PALIMPSEST_CHECK(signal.pairs.has_value()) << "no pairs, whose squares are averaged";
-    signal.divisor = Divisor(signal.pairs->value_key, state, step);
-  }
+  if (second_moment && second_moment->of == SecondMoment::Of::kGradient && !scales_in_step)
+    signal.divisor = Divisor(signal.gradient, state, step);
   Tensor u = ReadLevels(signal, state, step);
-  if (second_moment) {
-    const Tensor divisor = signal.divisor ? signal.divisor : Divisor(u, state, step);
-    const Tensor before = u;
-    u = Reshape(Div(Matrix(u), second_moment->by_row ? divisor : Matrix(divisor)), u.shape());
-    u = Rescaled(second_moment->rescale, u, before, step.hypers.at("eps"));
+  signal.param = {};  // So that it can be changed in place.
+  const Tensor one = Tensor::Full({}, 1.0, DType::kF64), lr = hyper("lr");
+  const Tensor size = whole_steps ? one : step_scale ? Mul(lr, step_scale(param.shape())) : lr;
+  const Tensor keep =
+      decay == Decay::kOfWeights ? Add(Neg(Mul(lr, hyper("weight_decay"))), 1.0) : one;
+  if (scales_in_step) {
+    const double keep_v = hyper(second_moment->keep).Item();
+    const double t = static_cast<double>(step.step + 1);
+    RmsStepDown(param, u, Squared(signal, u), state.at("v"),
+                {.keep = keep.Item(),
+                 .step = size.Item(),
+                 .keep_v = keep_v,
+                 .correction = second_moment->corrected ? 1.0 - std::pow(keep_v, t) : 1.0,
+                 .eps = hyper("eps").Item()});
+    return;
   }
-  const Tensor &lr = step.hypers.at("lr"), &weight_decay = step.hypers.at("weight_decay");
-  const auto scalar = [&](const Tensor& x) { return ScalarLike(x, param); };
-  Tensor kept = param;
-  if (decay == Decay::kOfWeights) kept = Mul(param, scalar(Add(Neg(Mul(lr, weight_decay)), 1.0)));
-  if (whole_steps) return Sub(kept, u);
-  return Sub(kept, Mul(u, scalar(step_scale ? Mul(lr, step_scale(param.shape())) : lr)));
+  if (second_moment) u = Scaled(u, signal, state, step);
+  StepDown(param, u, keep, size);
 }
 
 }  // namespace palimpsest

@@ -24,6 +24,10 @@ struct ChainStep {
 struct SecondMoment {
   std::shared_ptr<const Level> level;  // A memory of squares.
   enum class Of { kGradient, kNormalizedKeys, kUpdate } of = Of::kGradient;
+  // Of an average that nothing but the step needs: the hyper-parameter it keeps, and whether it is
+  // corrected for its start at 0. Then scaling and step may be one pass.
+  std::string keep = {};
+  bool corrected = false;
   bool by_row = false;  // One number a row: the mean of its squares (Li et al. 2025, "NorMuon").
   // u has afterwards the norm it had before, or as much as 0.2 for each entry ("AdaMuon").
   enum class Rescale { kNone, kKeepNorm, kRootMeanSquare } rescale = Rescale::kNone;
@@ -70,10 +74,15 @@ struct Chain {
  private:
   bool UsesFused(const Tensor& param, const Signal& signal, const NamedTensors& state,
                  const ChainStep& step) const;
+  bool ScalesInStep(const Tensor& param, const Signal& signal, const NamedTensors& state,
+                    const ChainStep& step) const;
   Signal Prepare(const Tensor& param, Signal signal, const ChainStep& step) const;
-  Tensor Composed(const Tensor& param, Signal signal, NamedTensors& state,
-                  const ChainStep& step) const;
+  void Composed(Tensor& param, Signal signal, NamedTensors& state, const ChainStep& step) const;
   Tensor ReadLevels(const Signal& signal, NamedTensors& state, const ChainStep& step) const;
+  // The squares of what are averaged, where the levels read out u.
+  const Tensor& Squared(const Signal& signal, const Tensor& u) const;
+  Tensor Scaled(const Tensor& u, const Signal& signal, NamedTensors& state,
+                const ChainStep& step) const;
   // sqrt(v) + eps.
   Tensor Divisor(const Tensor& of, NamedTensors& state, const ChainStep& step) const;
 };

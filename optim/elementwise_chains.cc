@@ -58,6 +58,7 @@ Chain MakeAmAdamW(const HyperValues&) {
   Chain chain;
   chain.levels.push_back(AdaptiveAdamLevel("m", "beta1"));
   chain.second_moment = AverageOfSquares(SecondMoment::Of::kGradient, "beta2", true);
+  chain.second_moment->keep.clear();  // The level needs what it divides by.
   chain.fused = &kFusedAmAdamW;
   return chain;
 }

@@ -8,6 +8,7 @@
 #include "kernels/am_mgd.h"
 #include "kernels/lion.h"
 #include "kernels/sgd.h"
+#include "optim/in_place.h"
 
 namespace palimpsest {
 namespace {

@@ -1,11 +1,13 @@
 #include "optim/levels.h"
 
+#include <cmath>
 #include <utility>
 
 #include "core/check.h"
 #include "ops/elementwise.h"
 #include "ops/layout.h"
 #include "ops/reduce.h"
+#include "optim/in_place.h"
 
 namespace palimpsest {
 namespace {
@@ -91,6 +93,20 @@ std::unique_ptr<Level> EmaLevel(LevelOptions options, EmaOptions ema) {
     return Div(average, ScalarLike(OneMinus(Pow(ema.keep(s, now), static_cast<double>(now.writes))),
                                    average));
   };
+  if (options.features == OptimizerConfig::LINEAR && !ema.keep_ahead) {
+    parts.in_one_pass = [ema, nesterov = options.nesterov](
+                            State& state, const Signal& s,
+                            const LevelStep& now) -> std::optional<Tensor> {
+      const Tensor &g = s.gradient, keep = ema.keep(s, now), strength = ema.strength(s, now);
+      if (!MayUseKernels({&g, &state[0], &keep, &strength})) return {};
+      const double kept = std::pow(keep.Item(), static_cast<double>(now.writes));
+      return WriteAverage(state[0], g,
+                          {.keep = keep.Item(),
+                           .strength = strength.Item(),
+                           .lookahead = nesterov,
+                           .read_scale = ema.corrected ? 1.0 / (1.0 - kept) : 1.0});
+    };
+  }
   return std::make_unique<MemoryLevel>(std::move(parts));
 }
 

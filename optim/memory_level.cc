@@ -77,6 +77,12 @@ Tensor MemoryLevel::Update(const Signal& signal, int64_t step, const Hypers& hyp
   State state = TakeState(p_.slot, tensors);
   const LevelStep now{std::max<int64_t>((step + 1) / p_.period, 1), hypers, sums};
   const Signal& seen = written ? *written : signal;
+  if (written && !p_.holds_reading && p_.in_one_pass) {
+    if (std::optional<Tensor> read = p_.in_one_pass(state, seen, now)) {
+      PutState(p_.slot, std::move(state), tensors);
+      return Output(*read);
+    }
+  }
   State ahead;
   if (p_.lookahead && p_.looks_first) ahead = p_.lookahead(state, seen, now);
   if (written) state = p_.write(state, *written, now);

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "memory_rules/rule.h"
@@ -22,6 +23,9 @@ struct MemoryLevelParts {
   // momentum) or, if `looks_first`, instead of it (Lion).
   Write lookahead = nullptr;
   bool looks_first = false;
+  // Write, lookahead and read in one pass, the memory in place; nothing where they cannot be.
+  std::function<std::optional<Tensor>(State&, const Signal&, const LevelStep&)> in_one_pass =
+      nullptr;
   // The memory is written at the last of every `period` steps, with the sum of their gradients.
   int64_t period = 1;
   // What is read is the memory before the write; it is kept from write to write (in SLOT.read), so

@@ -189,7 +189,9 @@ std::function<Tensor(const Tensor&)> Orthogonalizer(const HyperValues& values,
 
 SecondMoment AverageOfSquares(SecondMoment::Of of, const std::string& keep, bool corrected) {
   return {.level = EmaLevel({.slot = "v"}, {.keep = Hyper(keep), .corrected = corrected}),
-          .of = of};
+          .of = of,
+          .keep = keep,
+          .corrected = corrected};
 }
 
 std::function<double(const Shape&)> ShapeScaleOf(OptimizerConfig::ShapeScale scale) {

@@ -70,7 +70,7 @@ Chain MakeM3(const HyperValues& values) {
   const auto of = kind == Config::UPDATE ? SecondMoment::Of::kUpdate : SecondMoment::Of::kGradient;
   chain.second_moment = AverageOfSquares(of, "beta2", true);
   if (!printed) return chain;
-  chain.second_moment->level = EmaLevel({.slot = "v"}, ema("beta2"));
+  chain.second_moment = {.level = EmaLevel({.slot = "v"}, ema("beta2")), .of = of};
   return chain;
 }
 
