@@ -87,7 +87,8 @@ def text(config):
             return " {" + text(x) + "}"
         return ": " + (x if isinstance(x, str) and x.isupper() else json.dumps(x))
 
-    return " ".join(name + value(x) for name, x in config.items())
+    fields = [(n, x) for n, xs in config.items() for x in (xs if isinstance(xs, list) else [xs])]
+    return " ".join(name + value(x) for name, x in fields)
 
 
 def record(case, given, steps, make, config, clip_norm=0.0, lr_at=None):
@@ -253,6 +254,25 @@ def activation_cases():
     yield case("_values_in_parts", ref.dgd, parts, 12, lr=0.3, weight_decay=0.1)
 
 
+def chain_cases():
+    ema, hope = {"kind": "ema"}, {"kind": "hope_delta", "eta": 0.2}
+    fast, slow = {**ema, "keep": 0.5}, {**ema, "keep": 0.8, "eta": 0.3, "period": 3}
+    values = {"lr": 0.1, "weight_decay": 0.1}
+    for suffix, steps, levels in [
+        ("_of_averages", 12, [{**fast, "corrected": True}, {**slow, "corrected": True}]),
+        ("_of_features", 6, [{**fast, "features": "TANH"}, {**ema, "features": "CUBE"}]),
+        ("_of_signs", 12, [{**fast, "nesterov": True, "output": "SIGN"}, slow]),
+        ("_of_rows", 12, [{**ema, "nesterov": True}, {**slow, "output": "ROW_UNIT"}]),
+        ("_of_factors", 12, [{**ema, "output": "NEWTON_SCHULZ"}]),
+        ("_hope_matrix", 6, [{**hope, "reading": "MATRIX", "preconditioner": "ROW_NORM"}]),
+        ("_hope_scalar", 10, [{**hope, "reading": "SCALAR", "decay_scale": 0.05}]),
+        ("_hope_vector", 6, [{**hope, "reading": "VECTOR", "keep": 0.7, "decay_scale": 0.1}]),
+    ]:
+        yield case(suffix, ref.chain, matrices, steps, level=levels, **values)
+    weighted = [{**fast, "weight": 0.5}, {**slow, "weight": -2.0}, {**hope, "reading": "SCALAR"}]
+    yield case("_summed", ref.chain, matrices, 12, level=weighted, summed=True, **values)
+
+
 GROUPS = [
     adamw_cases,
     sgd_cases,
@@ -261,6 +281,7 @@ GROUPS = [
     m3_cases,
     adaptive_cases,
     activation_cases,
+    chain_cases,
 ]
 if __name__ == "__main__":
     # An input or a case a line.

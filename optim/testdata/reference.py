@@ -236,6 +236,54 @@ def am_adamw(p, g, s, t, h, pair):
     return (1.0 - mu * lr) * p - lr * s["d"] / scale
 
 
+LEVEL = {
+    **{"keep": 0.9, "nesterov": False, "corrected": False, "period": 1, "weight": 1.0},
+    **{"features": "LINEAR", "output": "AS_READ", "preconditioner": "IDENTITY"},
+}
+FEATURES = {"LINEAR": lambda x: x, "TANH": np.tanh, "CUBE": lambda x: x**3}
+OUTPUTS = {
+    **{"AS_READ": lambda x: x, "SIGN": np.sign, "NEWTON_SCHULZ": newton_schulz},
+    "ROW_UNIT": lambda x: x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-300),
+}
+
+
+def level_write(m, g, o):
+    g = FEATURES[o["features"]](g)
+    if o["kind"] == "ema":
+        return o["keep"] * m + o.get("eta", 1.0 - o["keep"]) * g
+    scale = o.get("decay_scale", o["eta"])  # Nested Learning, eq. 49, in three readings.
+    if o["reading"] == "MATRIX":
+        kept = o["keep"] * m - scale * m @ g.T @ g
+    elif o["reading"] == "SCALAR":
+        kept = min(max(o["keep"] - scale * np.sum(g * g), 1e-6), 1.0 - 1e-6) * m
+    else:
+        kept = o["keep"] * m - scale * np.sum(g * m) * g
+    if o["preconditioner"] == "ROW_NORM":
+        g = OUTPUTS["ROW_UNIT"](g)
+    return kept + o["eta"] * g
+
+
+def level_read(g, s, t, o):
+    s["sum"] = slot(s, "sum", g) + g
+    if t % o["period"] == 0:
+        s["m"] = level_write(slot(s, "m", g), s.pop("sum"), o)
+    m = slot(s, "m", g)
+    m = level_write(m, g, o) if o["nesterov"] else m
+    if o["corrected"]:
+        m = m / (1.0 - o["keep"] ** max(t // o["period"], 1))
+    return OUTPUTS[o["output"]](m)
+
+
+def chain(p, g, s, t, h, pair):
+    """Levels each of which sees what the one before it read or, summed, all the gradient."""
+    u, total = g, 0.0
+    for i, options in enumerate(h["level"]):
+        o = {**LEVEL, **options}
+        read = level_read(g if h["summed"] else u, s.setdefault(i, {}), t, o)
+        u, total = read, total + o["weight"] * read
+    return decayed(p, h) - h["lr"] * (total if h["summed"] else u)
+
+
 DEFAULTS = {
     lion: {"lr": 1e-4, "beta1": 0.9, "beta2": 0.99},
     muon: {"lr": 0.02, "momentum": 0.95, "nesterov": True},
@@ -262,6 +310,7 @@ DEFAULTS = {
         "weight_decay": 0.01,
     },
     dgd: {"lr": 1e-2},
+    chain: {"lr": 1e-3, "summed": False},
 }
 MATRICES = {"newton_schulz_steps": 5, "newton_schulz": "JORDAN", "shape_scale": "ORIGINAL"}
 
