@@ -6,8 +6,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "core/allocator.h"
 #include "core/parallel.h"
 #include "core/random.h"
+#include "core/tape.h"
 #include "gtest/gtest.h"
 #include "ops/elementwise.h"
 #include "ops/layout.h"
@@ -136,6 +138,27 @@ TEST_P(EveryOptimizer, SameBitsForAnyNumberOfThreads) {
   SetNumThreads(threads);
   ExpectSameBits(one.params, three.params);
   ExpectSameBits(one.state, three.state);
+}
+
+// Kernels stand for ops, and change nothing but rounding.
+TEST_P(EveryOptimizer, IsTheSameComposedOfOps) {
+  for (const auto& [dtype, tolerance] :
+       {std::pair(DType::kF64, 1e-10), std::pair(DType::kF32, 1e-3)}) {
+    const UpdateResult fused = Steps(Full(), Start(Full(), Params(dtype)), 0, 12);
+    const ComposedScope scope;
+    const UpdateResult composed = Steps(Full(), Start(Full(), Params(dtype)), 0, 12);
+    EXPECT_LT(LargestDistance(fused.params, composed.params), tolerance) << dtype;
+    EXPECT_LT(LargestDistance(fused.state, composed.state), tolerance) << dtype;
+  }
+}
+
+// What a step gives back serves the next.
+TEST_P(EveryOptimizer, AsksTheDeviceForNoMemoryInTheSteadyState) {
+  const Allocator& memory = Allocator::Of(Device::kCpu);
+  UpdateResult r = Steps(Full(), Start(Full(), Params()), 0, 3);
+  const int64_t before = memory.stats().requests;
+  r = Steps(Full(), std::move(r), 3, 7);
+  EXPECT_EQ(memory.stats().requests, before);
 }
 
 TEST_P(EveryOptimizer, KeepsNamesShapesAndDTypes) {
