@@ -157,6 +157,31 @@ TEST(AmMgd, MeasuresTheModelOrEachTensor) {
   }
 }
 
+// A group may measure its tensors one by one beside a model that is measured whole.
+TEST(AmMgd, MeasuresEachTensorOfAGroupThatSaysSo) {
+  const NamedTensors params = {{"a", Vector({0, 0})}, {"b", Vector({0, 0})}, {"c", Vector({0, 0})}};
+  const NamedTensors first = {{"a", Vector({1, 0})}, {"b", Vector({0, 2})}, {"c", Vector({1, 1})}};
+  const NamedTensors second = {
+      {"a", Vector({-0.5, 0.7})}, {"b", Vector({0.4, 0.3})}, {"c", Vector({-0.2, 0.8})}};
+  const auto both =
+      MakeOptimizer("name: 'am_mgd' lr: 1 group { match: 'c' set { per_tensor: true } }", params);
+  const auto run = [&](const Optimizer& optimizer, const std::vector<std::string>& names) {
+    NamedTensors p, g1, g2;
+    for (const auto& name : names)
+      p[name] = params.at(name), g1[name] = first.at(name), g2[name] = second.at(name);
+    const UpdateResult one = optimizer.Update(p, g1, optimizer.Init(p), 0);
+    return optimizer.Update(one.params, g2, one.state, 1).params;
+  };
+  const NamedTensors together = run(*both, {"a", "b", "c"});
+  const auto whole = MakeOptimizer("name: 'am_mgd' lr: 1",
+                                   {{"a", params.at("a")}, {"b", params.at("b")}}),
+             alone = MakeOptimizer("name: 'am_mgd' lr: 1", {{"c", params.at("c")}});
+  const NamedTensors ab = run(*whole, {"a", "b"}), c = run(*alone, {"c"});
+  EXPECT_LT(Distance(together.at("a"), ab.at("a")), 1e-15);
+  EXPECT_LT(Distance(together.at("b"), ab.at("b")), 1e-15);
+  EXPECT_LT(Distance(together.at("c"), c.at("c")), 1e-15);
+}
+
 // The directions do not depend on the rate, only how far they are followed.
 TEST(AmMgd, DirectionsDoNotSeeTheRate) {
   Walk steady("name: 'am_mgd'"), changing("name: 'am_mgd'");
@@ -227,33 +252,38 @@ TEST(AmAdamw, BeginsAsAdamw) {
   EXPECT_LT(Distance(adaptive.Step(g, 0.1), fixed.Step(g, 0.1)), 1e-12);
 }
 
-// With lambda and decay 0, beta = |g|^2 / |d - g|^2 in the metric 1 / P, as far as beta1: shown by
-// the step p = lr d / P, whose d is kept d + (1 - kept) g.
+// With lambda and decay 0 and in the metric 1 / P, beta is
+//   ((lr before / lr) <g, d> - <d - g, g>) / |d - g|^2
+// as far as beta1, which at a steady rate is |g|^2 / |d - g|^2; without the gap where lr is 0.
 TEST(AmAdamw, KeepsTheRatioOfSquaresInItsMetric) {
   constexpr double kBeta1 = 0.89, kBeta2 = 0.999, kEps = 1e-8;
   Walk walk("name: 'am_adamw' lambda: 0 weight_decay: 0");
   std::vector<double> d(3, 0.0), v(3, 0.0);
-  double product = 1.0;
+  const std::vector<double> rates = {0.1, 0.1, 0.1, 0.05, 0.2, 0.0};
+  double product = 1.0, lr_before = 0.0;
   int inside = 0;
-  for (int step = 0; step < 30; ++step) {
+  for (int step = 0; step < 36; ++step) {
+    const double lr = rates[step % rates.size()];
     const std::vector<double> g = Mul(Gradient(step), step % 4 == 0 ? 0.1 : 1.0).ToVector();
     std::vector<double> scale(3);
-    double square = 0.0, apart = 0.0;
+    double gap = 0.0, plane = 0.0, apart = 0.0;
     for (int i = 0; i < 3; ++i) {
       v[i] = kBeta2 * v[i] + (1 - kBeta2) * g[i] * g[i];
       scale[i] =
           (1 - kBeta1 * product) * (std::sqrt(v[i] / (1 - std::pow(kBeta2, step + 1))) + kEps);
-      square += g[i] * g[i] / scale[i];
+      gap += g[i] * d[i] / scale[i];
+      plane += (d[i] - g[i]) * g[i] / scale[i];
       apart += (d[i] - g[i]) * (d[i] - g[i]) / scale[i];
     }
-    const double beta = step == 0 ? kBeta1 : std::clamp(square / apart, 0.0, kBeta1);
-    inside += beta < kBeta1;
-    const std::vector<double> moved = walk.Step(Vector(g), 0.1).ToVector();
+    const double height = lr > 0 ? lr_before / lr * gap : 0.0;
+    const double beta = step == 0 ? kBeta1 : std::clamp((height - plane) / apart, 0.0, kBeta1);
+    inside += beta > 0.0 && beta < kBeta1;
+    const std::vector<double> moved = walk.Step(Vector(g), lr).ToVector();
     for (int i = 0; i < 3; ++i) {
       d[i] = beta * d[i] + (1 - beta) * g[i];
-      EXPECT_NEAR(moved[i], 0.1 * d[i] / scale[i], 1e-12) << step;
+      EXPECT_NEAR(moved[i], lr * d[i] / scale[i], 1e-12) << step;
     }
-    product *= beta;
+    product *= beta, lr_before = lr;
   }
   EXPECT_GT(inside, 5);
 }

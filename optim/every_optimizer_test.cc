@@ -259,6 +259,27 @@ TEST_P(EveryOptimizer, GradientsThatAreNotFiniteChangeNothing) {
   }
 }
 
+// With SKIP they are counted, and the steps after are what they would have been.
+TEST_P(EveryOptimizer, SkippedStepsLeaveNoTrace) {
+  const std::string config = Named("non_finite: SKIP");
+  const UpdateResult start = Start(config, Params());
+  const auto optimizer = MakeOptimizer(config, start.params);
+  const std::vector<int> order = {0, 1, -1, 2, -1, -1, 3, 4};
+  UpdateResult skipping = start, plain = start;
+  int64_t steps = 0, good = 0;
+  for (int seed : order) {
+    Pass pass = RandomPass(start.params, std::abs(seed));
+    if (seed < 0) pass.layers.at(kSecond).x.mutable_data<float>()[0] = std::nanf("");
+    skipping = UpdateAfter({pass}, *optimizer, skipping.params, skipping.state, steps++);
+    EXPECT_EQ(skipping.non_finite, seed < 0 ? kSecond : "");
+    if (seed < 0) continue;
+    plain = UpdateAfter({pass}, *optimizer, plain.params, plain.state, good++);
+    ExpectSameBits(skipping.params, plain.params);
+  }
+  EXPECT_EQ(optimizer->Skipped(skipping.state), steps - good);
+  EXPECT_EQ(optimizer->Skipped(plain.state), 0);
+}
+
 // No gradient at first, none ever, and one so small that its square is 0 in f32.
 TEST_P(EveryOptimizer, TinyGradientsStayFinite) {
   UpdateResult r = Start(Named(), Params());

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <map>
 #include <memory>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -138,6 +139,7 @@ class ChainOptimizer : public Optimizer {
     const OpScope scope("optimizer");
     CheckHypers(hypers);
     DropFrozen(grads);
+    CheckShapes(params, grads);
     if (pairs != nullptr) TakePairGradients(*pairs, grads);
     UpdateResult result{.params = std::move(params), .state = std::move(state)};
     result.grad_norm = GlobalNorm(grads);
@@ -159,12 +161,12 @@ class ChainOptimizer : public Optimizer {
     };
     const std::map<std::string, Tensors> sums =
         SumOverParameters(result, updates, of_step, grad_scale, signal);
-    ForEach([&](const Treatment& t, const std::string& path) {
-      CheckShapes(path, result.params, grads);
-      const ChainStep now{updates, of_step.at(Describe(t.settings)), grad_scale,
-                          sums.at(t.settings.optimizer)};
-      UpdateOne(t.chain, path, signal(path), now, grads, result);
-    });
+    for (const auto& [description, t] : treatments_) {
+      if (t.settings.frozen) continue;
+      const ChainStep now{updates, of_step.at(description), grad_scale, sums.at(description)};
+      for (const std::string& path : t.paths)
+        UpdateOne(t.chain, path, signal(path), now, grads, result);
+    }
     return result;
   }
 
@@ -241,18 +243,21 @@ class ChainOptimizer : public Optimizer {
     });
   }
 
-  // The sums of each optimizer, over the parameters it trains.
+  // For those that are trained alike, the sums they ask for: over the parameters of their optimizer
+  // for which these are asked.
   std::map<std::string, Tensors> SumOverParameters(
       const UpdateResult& result, int64_t updates, const std::map<std::string, Hypers>& of_step,
       const Tensor& grad_scale, absl::FunctionRef<Signal(const std::string&)> signal) const {
-    std::map<std::string, Tensors> all;
+    std::map<std::string, Tensors> of_optimizer, all;
+    std::set<std::string> asking;
     for (const auto& [description, t] : treatments_) {
-      Tensors& sums = all[t.settings.optimizer];
+      Tensors& sums = of_optimizer[t.settings.optimizer];
       if (t.settings.frozen) continue;
       const ChainStep now{updates, of_step.at(description), grad_scale, {}};
       for (const std::string& path : t.paths) {
         const Tensors own =
             t.chain.Sums(result.params.at(path), signal(path), PeekUnder(path, result.state), now);
+        if (!own.empty()) asking.insert(description);
         for (size_t i = 0; i < own.size(); ++i) {
           if (i == sums.size())
             sums.push_back(own[i]);
@@ -261,17 +266,22 @@ class ChainOptimizer : public Optimizer {
         }
       }
     }
+    for (const auto& [description, t] : treatments_) {
+      Tensors& sums = all[description];
+      if (asking.contains(description)) sums = of_optimizer.at(t.settings.optimizer);
+    }
     return all;
   }
 
-  static void CheckShapes(const std::string& path, const NamedTensors& params,
-                          const NamedTensors& grads) {
-    const auto param = params.find(path), grad = grads.find(path);
-    PALIMPSEST_CHECK(param != params.end()) << "no parameter " << path;
-    PALIMPSEST_CHECK(grad != grads.end()) << "no gradient for " << path;
-    PALIMPSEST_CHECK(param->second.shape() == grad->second.shape() &&
-                     param->second.dtype() == grad->second.dtype())
-        << path << " is " << param->second << ", its gradient " << grad->second;
+  void CheckShapes(const NamedTensors& params, const NamedTensors& grads) const {
+    ForEach([&](const Treatment&, const std::string& path) {
+      const auto param = params.find(path), grad = grads.find(path);
+      PALIMPSEST_CHECK(param != params.end()) << "no parameter " << path;
+      PALIMPSEST_CHECK(grad != grads.end()) << "no gradient for " << path;
+      PALIMPSEST_CHECK(param->second.shape() == grad->second.shape() &&
+                       param->second.dtype() == grad->second.dtype())
+          << path << " is " << param->second << ", its gradient " << grad->second;
+    });
   }
 
   void UpdateOne(const Chain& chain, const std::string& path, Signal signal, const ChainStep& step,

@@ -73,6 +73,38 @@ TEST(Optimizer, StateBytesAreThoseOfTheState) {
             2 * TotalBytes(params) - params.at("blocks.0.q.weight").bytes());
 }
 
+// average <- keep average + (1 - keep) weight, from where the weights began; of a bf16 weight, of
+// its f32 copy.
+TEST(Optimizer, AveragesWeightsAsConfigured) {
+  for (DType dtype : {DType::kF64, DType::kBf16}) {
+    const NamedTensors params = Params(dtype);
+    const auto optimizer = MakeOptimizer(
+        "name: 'sgd' lr: 0.1 average_keep: 0.75 group { match: 'head.*' frozen: true }", params);
+    UpdateResult r{.params = params, .state = optimizer->Init(params)};
+    const std::string name = "blocks.0.q.weight";
+    Tensor want = Cast(params.at(name), DType::kF64);
+    for (int step = 0; step < 4; ++step) {
+      r = optimizer->Update(r.params, RandomTensors(params, 10 + step), r.state, step);
+      const Tensor& weight =
+          dtype == DType::kBf16 ? r.state.at(name + ".master") : r.params.at(name);
+      want = Add(Mul(want, 0.75), Mul(Cast(weight, DType::kF64), 0.25));
+    }
+    const NamedTensors averaged = optimizer->Averaged(r.params, r.state);
+    EXPECT_EQ(averaged.at(name).dtype(), dtype);
+    EXPECT_LT(Distance(Cast(averaged.at(name), DType::kF64), want),
+              dtype == DType::kBf16 ? 4e-3 : 1e-14);
+    EXPECT_GT(Distance(averaged.at(name), r.params.at(name)), 1e-2);
+    EXPECT_TRUE(SameBits(averaged.at("head.weight"), params.at("head.weight")));
+  }
+}
+
+TEST(Optimizer, WithoutAnAverageTheWeightsStandForIt) {
+  const NamedTensors params = Params();
+  const auto optimizer = MakeOptimizer("name: 'adamw'", params);
+  const UpdateResult r = optimizer->Update(params, params, optimizer->Init(params), 0);
+  ExpectSameBits(optimizer->Averaged(r.params, r.state), r.params);
+}
+
 TEST(Optimizer, SummaryIsAShortLineForEachTreatment) {
   const std::vector<std::string> lines =
       MakeOptimizer(
@@ -95,6 +127,18 @@ TEST(Optimizer, ConvolutionKernelsAreMatricesToMuon) {
   const UpdateResult x = a->Update(params, params, a->Init(params), 0),
                      y = b->Update(flat, flat, b->Init(flat), 0);
   EXPECT_EQ(x.params.at("k").ToVector(), y.params.at("k").ToVector());
+}
+
+TEST(OptimizerDeathTest, NamesTheGradientThatIsMissingOrUnlike) {
+  const NamedTensors params = Params();
+  const auto optimizer = MakeOptimizer("name: 'am_mgd'", params);
+  NamedTensors grads = params;
+  grads["head.weight"] = Tensor::Full({4, 5}, 0.0, DType::kF32);
+  EXPECT_DEATH(optimizer->Update(params, grads, optimizer->Init(params), 0),
+               "head.weight is f32 .5,4., its gradient f32 .4,5.");
+  grads.erase("head.weight");
+  EXPECT_DEATH(optimizer->Update(params, grads, optimizer->Init(params), 0),
+               "no gradient for head.weight");
 }
 
 TEST(Optimizer, EmptyModelIsFine) {

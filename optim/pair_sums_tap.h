@@ -27,7 +27,7 @@ class PairSumsTap : public PairTap {
 
   // Of the passes to come: 1 for a token that counts, 0 for padding; [rows], for layers on as many.
   // An empty mask: all count.
-  void Mask(Tensor mask) { mask_ = std::move(mask); }
+  void Mask(Tensor mask) { mask_ = std::move(mask), last_ = {}; }
 
   bool Knows(const Tensor& weight) const override { return listeners_.contains(weight.id()); }
   bool See(const Tensor& weight, const Tensor& x, const Tensor& dy) override;

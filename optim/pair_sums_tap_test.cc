@@ -240,6 +240,22 @@ TEST(PairSumsTap, MaskedTokensCountForNothing) {
   }
 }
 
+// Two passes over the same input tensor, each with a mask of its own.
+TEST(PairSumsTap, AMaskIsOfThePassesToCome) {
+  const NamedTensors params = {{"w", Normal({3, kIn}, "w")}};
+  const Tensor x = Normal({kTokens, kIn}, "x"), d = Tensor::Full({kTokens, 3}, 0.0, DType::kF64);
+  const Told told = Listen(params, kRaw, kTokens, [&](const NamedTensors& p, PairSumsTap& tap) {
+    const auto pass = [&] {
+      return Gradient(p, [&] { return Sum(MatMul(x, p.at("w"), {.b = true})); });
+    };
+    tap.Mask(Tensor::FromVector({kTokens}, {1, 1, 0, 0, 0, 0}, DType::kF64));
+    pass();
+    tap.Mask(Tensor::FromVector({kTokens}, {0, 0, 1, 1, 1, 1}, DType::kF64));
+    return pass();
+  });
+  EXPECT_LT(Distance(told.sums.at("w").key_key, ByHand(x, d, kTokens).key_key), 1e-14);
+}
+
 // Layers on the same tokens share their Gram matrix; one that is alone in a later pass has its own.
 TEST(PairSumsTap, SharesOnlyWhatIsTheSame) {
   const NamedTensors params = {{"q", Normal({3, kIn}, "q")}, {"k", Normal({3, kIn}, "k")}};
