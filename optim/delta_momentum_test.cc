@@ -1,6 +1,7 @@
 // The momentum of delta_sgd, whose rate is 0 here, against what is proved of it: with keys xh_i of
 // unit length and Sigma = sum_i xh_i xh_i^T / N,
 //   M <- beta M + eta (Ghat - M Sigma)
+#include <array>
 #include <cmath>
 #include <memory>
 #include <string>
@@ -21,7 +22,7 @@ namespace palimpsest {
 namespace {
 
 constexpr double kBeta = 0.9, kEta = 0.4;
-const std::vector<double> kLambdas = {0.6, 0.3, 0.1};
+constexpr std::array<double, 3> kLambdas = {0.6, 0.3, 0.1};
 
 Tensor Random(Shape shape, uint64_t seed) {
   return RandomNormal(std::move(shape), RandomStream(seed, "delta"), DType::kF64);

@@ -189,6 +189,11 @@ std::unique_ptr<Level> MakeDeep(const std::string& prefix, LevelOptions options,
 
 absl::StatusOr<std::vector<HyperSpec>> LevelHypers(const Config::Level& level,
                                                    const std::string& prefix) {
+  if (level.kind() != "memory" &&
+      (level.has_rule() || level.params_size() > 0 || level.options_size() > 0)) {
+    return Invalid(absl::StrCat(prefix, "rule, params or options are set, but kind '", level.kind(),
+                                "' has a rule of its own; the kind is to be memory"));
+  }
   absl::StatusOr<std::vector<HyperSpec>> specs = OwnHypers(level, prefix);
   if (!specs.ok()) return specs;
   const double features = level.kind() == "deep" ? Config::UNIT_LENGTH : Config::LINEAR;
@@ -237,7 +242,12 @@ absl::StatusOr<std::unique_ptr<Level>> MakeLevel(const Config::Level& level,
                                          .strength = Hyper(prefix + "eta"),
                                          .corrected = IsSet(values, prefix + "corrected")});
   }
-  if (kind == "hope_delta") return MakeHopeDelta(prefix, std::move(options), values);
+  if (kind == "hope_delta") {
+    if (ChoiceOf<Config::Reading>(values, prefix + "reading") != Config::MATRIX &&
+        ChoiceOf<Config::Preconditioner>(values, prefix + "preconditioner") != Config::IDENTITY)
+      return Invalid(absl::StrCat(prefix, "preconditioner ROW_NORM is for reading MATRIX"));
+    return MakeHopeDelta(prefix, std::move(options), values);
+  }
   if (kind == "deep") {
     if (ChoiceOf<Config::Target>(values, prefix + "target") == Config::BASIS)
       return Invalid(absl::StrCat(prefix, "target BASIS is for matrices as memories"));
