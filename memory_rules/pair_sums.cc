@@ -1,8 +1,12 @@
 #include "memory_rules/pair_sums.h"
 
+#include <cmath>
 #include <utility>
 
 #include "core/op_scope.h"
+#include "core/tape.h"
+#include "kernels/ema.h"
+#include "kernels/gemm.h"
 #include "memory_rules/linear_memory.h"
 #include "ops/elementwise.h"
 #include "ops/linalg.h"
@@ -40,6 +44,56 @@ Gates OfOnePair(const MemoryRule& rule) {
 // x times a strength [batch, 1], if there is one.
 Tensor Scaled(const Tensor& x, const Tensor& scale) { return scale ? Mul(x, Column(scale)) : x; }
 
+double ScaleOf(const Tensor& scale) { return scale ? scale.Item() : 1.0; }
+
+bool MayUseKernels(const Tensor& m, const PairSums& sums, const LinearUpdate& u) {
+  if (ComposedScope::Active() || m.dim(0) != 1 || !ema.Has(m.device()) || !gemm.Has(m.device()))
+    return false;
+  if (m.dtype() != DType::kF32 && m.dtype() != DType::kF64) return false;
+  if (u.log_keep && u.log_keep.size() != 1) return false;
+  for (const Tensor* x : {&m, &sums.value_key, &sums.key_key, &sums.read_key, &u.log_keep,
+                          &u.erase.scale, &u.write.scale}) {
+    if (*x && IsTracked(*x)) return false;
+  }
+  return true;
+}
+
+void Accumulate(const Tensor& m, const Tensor& key_key, Tensor& next) {
+  const int64_t rows = m.dim(1), columns = m.dim(2);
+  gemm(m.device(), {.m = rows,
+                    .n = columns,
+                    .k = columns,
+                    .a = {m.raw(), columns},
+                    .b = {key_key.raw(), columns},
+                    .c = {next.mutable_raw(), columns},
+                    .accumulate = true,
+                    .dtype = m.dtype(),
+                    .out = m.dtype()});
+}
+
+// keep M + w V, then minus e M K added by the product itself.
+Tensor StepByKernels(const Tensor& m, const PairSums& sums, const LinearUpdate& u) {
+  Tensor next = Tensor::Empty(m.shape(), m.dtype(), m.device());
+  EmaArgs args{.dtype = m.dtype(),
+               .size = m.size(),
+               .m = m.raw(),
+               .grad = sums.value_key.raw(),
+               .m_out = next.mutable_raw(),
+               .keep = u.log_keep ? std::exp(u.log_keep.Item()) : 1.0,
+               .write = ScaleOf(u.write.scale)};
+  ema(m.device(), args);
+  if (!u.erase.rows) return next;
+  const double erase = ScaleOf(u.erase.scale);
+  if (!sums.read_key) {
+    Accumulate(m, Mul(sums.key_key, -erase), next);
+    return next;
+  }
+  args.m = next.raw(), args.grad = sums.read_key.raw();
+  args.keep = 1.0, args.write = -erase;
+  ema(m.device(), args);
+  return next;
+}
+
 }  // namespace
 
 PairSums SumPairs(const Tensor& k, const Tensor& v) {
@@ -62,6 +116,7 @@ State StepBySums(const MemoryRule& rule, const State& state, const PairSums& sum
   const OnePair pair(*linear, gates, {m.dim(0), m.dim(2), m.dim(1)}, m.dtype());
   PALIMPSEST_CHECK(pair.IsSum()) << rule.equation() << " needs more of a block than sums";
   const LinearUpdate& u = pair.update;
+  if (MayUseKernels(m, sums, u)) return {StepByKernels(m, sums, u)};
   Tensor next = u.log_keep ? Mul(KeepFactor(u.log_keep), m) : m;
   if (u.erase.rows) {
     const Tensor read = sums.read_key ? sums.read_key : MatMul(m, sums.key_key);

@@ -1,11 +1,11 @@
 // Levels whose memory maps keys to values: activations or parts of the gradient itself.
-#include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "core/check.h"
 #include "ops/elementwise.h"
 #include "ops/layout.h"
+#include "ops/norm.h"
 #include "ops/reduce.h"
 #include "optim/levels.h"
 
@@ -46,12 +46,6 @@ PairSums WithBatch(const PairSums& s) {
 
 Tensor RowSquares(const Tensor& x) { return Sum(Mul(x, x), {-1}, /*keep=*/true); }
 
-// 1 / sqrt(|x|^2 + eps^2) for each row, and the rest of the mean over tokens.
-PairScales UnitKeys(const Tensor& x, double tokens) {
-  return {.key = Mul(Rsqrt(Add(RowSquares(x), kKeyEps * kKeyEps)), 1.0 / std::sqrt(tokens)),
-          .product = std::sqrt(tokens)};
-}
-
 // Fewer multiplications with the Gram matrix, half of which is made by symmetry, than token by
 // token.
 bool GramIsCheaper(double m, double n, double tokens) {
@@ -81,8 +75,10 @@ std::unique_ptr<Level> ActivationKeyedLevel(LevelOptions options, ActivationKeye
   };
   parts.listen = [contraction = keyed.contraction, nesterov = options.nesterov](
                      const Tensor& param, double tokens, const Hypers&, const State& state) {
-    PairRequest request{.name = "unit",
-                        .scales = [=](const Tensor& x) { return UnitKeys(x, tokens); }};
+    PairRequest request{.name = "unit", .keys = [=](const Tensor& x) {
+                          return TokenKeys{.keys = L2Normalize(x, kKeyEps * kKeyEps),
+                                           .key_key = 1.0 / tokens};
+                        }};
     const double m = static_cast<double>(param.dim(0)), n = static_cast<double>(param.dim(1));
     const bool gram = contraction == OptimizerConfig::GRAM || nesterov ||
                       (contraction == OptimizerConfig::AUTO && GramIsCheaper(m, n, tokens));
@@ -185,18 +181,17 @@ class Weights : public Level {
     return Reshape(Sub(w[0], next[0]), s.param.shape());
   }
 
-  // Keys sqrt(eta_i / N) x_i, values - sqrt(eta_i N) d_i, written with strength 1.
+  // Keys sqrt(eta_i) x_i, values - sqrt(eta_i) d_i, written with strength 1.
   std::optional<PairRequest> ListenTo(const Tensor&, double tokens, const Hypers& hypers,
                                       const NamedTensors&) const override {
     const Tensor lr = hypers.at("lr");
-    const auto scales = [=](const Tensor& x) {
+    const auto keys = [=](const Tensor& x) {
       const Tensor step = ScalarLike(lr, x);
-      const Tensor eta = Div(step, Add(Mul(step, RowSquares(x)), 1.0));
-      const Tensor root = Sqrt(eta);
-      return PairScales{
-          .key = Mul(root, 1.0 / std::sqrt(tokens)), .value = root, .product = -std::sqrt(tokens)};
+      const Tensor root = Sqrt(Div(step, Add(Mul(step, RowSquares(x)), 1.0)));
+      return TokenKeys{
+          .keys = Mul(x, root), .value = root, .value_key = -1.0, .key_key = 1.0 / tokens};
     };
-    return PairRequest{.name = absl::StrCat("weights ", lr.id()), .scales = scales};
+    return PairRequest{.name = absl::StrCat("weights ", lr.id()), .keys = keys};
   }
 
  private:

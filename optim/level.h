@@ -32,17 +32,17 @@ struct LevelStep {
   const Tensors& sums;  // Those the level asked for, over all the parameters it concerns.
 };
 
-// How an activation-keyed level sees the tokens of a linear layer.
-struct PairScales {
-  Tensor key;            // [rows, 1], times the inputs x: keys.
-  Tensor value = {};     // [rows, 1], times the gradients d at the output: values. Empty: 1.
-  double product = 1.0;  // Times the sum of v k^T.
+// How an activation-keyed level sees the tokens of a linear layer, its inputs x [rows, in].
+struct TokenKeys {
+  Tensor keys;        // [rows, in]
+  Tensor value = {};  // [rows, 1], times the gradients d at the output: values. Empty: 1.
+  double value_key = 1.0, key_key = 1.0;  // Times the sums of v k^T and k k^T.
 };
 
 // What a level asks of the backward pass.
 struct PairRequest {
-  std::string name;                                   // Requests of one name have the same scales.
-  std::function<PairScales(const Tensor& x)> scales;  // x [rows, in]
+  std::string name;  // Requests of one name make the same keys.
+  std::function<TokenKeys(const Tensor& x)> keys;
   // M [out, in], for which sum (M k) k^T is made token by token; else, the sum of k k^T.
   Tensor read_with = {};
 };

@@ -14,6 +14,8 @@ Tensor AsRows(const Tensor& x, DType dtype) {
   return Cast(Reshape(x, {NumElements(leading), x.dim(-1)}), dtype);
 }
 
+Tensor Times(const Tensor& x, double factor) { return factor == 1.0 ? x : Mul(x, factor); }
+
 Tensor Plus(const Tensor& sum, const Tensor& x) { return sum ? Add(sum, x) : x; }
 
 }  // namespace
@@ -24,32 +26,29 @@ void PairSumsTap::Prepare(const Listener& listener, const Tensor& x) {
   const Tensor rows = AsRows(x, listener.dtype);
   last_ = {};
   last_.x = x.id(), last_.request = request.name, last_.dtype = listener.dtype;
-  last_.scales = request.scales(rows);
-  Tensor scale = last_.scales.key;
-  if (mask_) {
-    PALIMPSEST_CHECK(mask_.size() == rows.dim(0))
-        << "a mask " << mask_ << " for the " << rows.dim(0) << " tokens of " << listener.path;
-    scale = Mul(scale, Reshape(Cast(mask_, listener.dtype), {rows.dim(0), 1}));
-  }
-  last_.keys = Mul(rows, scale);
+  last_.made = request.keys(rows);
+  if (!mask_) return;
+  PALIMPSEST_CHECK(mask_.size() == rows.dim(0))
+      << "a mask " << mask_ << " for the " << rows.dim(0) << " tokens of " << listener.path;
+  last_.made.keys = Mul(last_.made.keys, Reshape(Cast(mask_, listener.dtype), {rows.dim(0), 1}));
 }
 
 bool PairSumsTap::See(const Tensor& weight, const Tensor& x, const Tensor& dy) {
   const OpScope scope("pair_sums");
   const Listener& listener = listeners_.at(weight.id());
   Prepare(listener, x);
-  const Tensor& k = last_.keys;
+  const TokenKeys& made = last_.made;
+  const Tensor& k = made.keys;
   Tensor d = AsRows(dy, listener.dtype);
-  if (last_.scales.value) d = Mul(d, last_.scales.value);
-  Tensor value_key = MatMul(d, k, {.a = true});
-  if (last_.scales.product != 1.0) value_key = Mul(value_key, last_.scales.product);
+  if (made.value) d = Mul(d, made.value);
   PairSums& sums = sums_[listener.path];
-  sums.value_key = Plus(sums.value_key, value_key);
+  sums.value_key = Plus(sums.value_key, Times(MatMul(d, k, {.a = true}), made.value_key));
   if (const Tensor& m = listener.request.read_with) {
-    sums.read_key = Plus(sums.read_key, MatMul(MatMul(k, m, {.b = true}), k, {.a = true}));
+    const Tensor read = MatMul(MatMul(k, m, {.b = true}), k, {.a = true});
+    sums.read_key = Plus(sums.read_key, Times(read, made.key_key));
     return listener.wants_gradient;
   }
-  if (!last_.key_key) last_.key_key = Gram(k, /*of_columns=*/true);
+  if (!last_.key_key) last_.key_key = Times(Gram(k, /*of_columns=*/true), made.key_key);
   Tensor& added = last_.added[sums.key_key ? sums.key_key.id() : 0];
   if (!added) added = Plus(sums.key_key, last_.key_key);
   sums.key_key = added;

@@ -43,8 +43,8 @@ class PairSumsTap : public PairTap {
     uint64_t x = 0;
     std::string request;
     DType dtype;
-    PairScales scales;
-    Tensor keys = {}, key_key = {};
+    TokenKeys made;
+    Tensor key_key = {};
     std::map<uint64_t, Tensor> added;  // key_key added to a sum, by that sum's id.
   };
   void Prepare(const Listener& listener, const Tensor& x);
