@@ -11,6 +11,7 @@
 #include "core/random.h"
 #include "ops/elementwise.h"
 #include "ops/linalg.h"
+#include "ops/reduce.h"
 #include "optim/testing.h"
 #include "tests/gradcheck.h"
 #include "tests/program_testing.h"
@@ -109,6 +110,28 @@ TEST_F(OptimCommandTest, InputsAndErrorsMakeTheGradient) {
   EXPECT_LT(Distance(got.at("w.1"), Sub(w, MatMul(d, x, {.a = true}))), 1e-14);
 }
 
+// M <- beta M + eta (d^T k - M k^T k / N), k the inputs at unit length, of errors that carry their
+// 1 / N already: two steps, product by product.
+TEST_F(OptimCommandTest, InputsAreTheKeysOfDeltaMomentum) {
+  const double beta = 0.9, eta = 0.4, lr = 0.1, tokens = 7;
+  NamedTensors in = {{"w", Random({3, 4}, 1)}};
+  Tensor m = Tensor::Full({3, 4}, 0.0, DType::kF64), w = in.at("w");
+  std::vector<Tensor> want;
+  for (int t = 1; t <= 2; ++t) {
+    const std::string step = std::to_string(t);
+    const Tensor x = in["x." + step] = Random({7, 4}, 10 + t);
+    const Tensor d = in["d." + step] = Random({7, 3}, 20 + t);
+    const Tensor k = Div(x, Sqrt(Sum(Mul(x, x), {1}, /*keep=*/true)));
+    const Tensor read = MatMul(m, MatMul(k, k, {.a = true}));
+    m = Add(Mul(m, beta), Mul(Sub(MatMul(d, k, {.a = true}), Mul(read, 1 / tokens)), eta));
+    want.push_back(w = Sub(w, Mul(m, lr)));
+  }
+  const NamedTensors got = Weights(in, "delta_sgd", {"lr=0.1", "momentum=0.9", "eta=0.4"});
+  ASSERT_EQ(got.size(), 2u);
+  EXPECT_LT(Distance(got.at("w.1"), want[0]), 1e-9);
+  EXPECT_LT(Distance(got.at("w.2"), want[1]), 1e-9);
+}
+
 TEST_F(OptimCommandTest, SaysWhatIsWrongAndWritesNothing) {
   const Tensor w = Random({3, 4}, 1), x = Random({7, 4}, 2), d = Random({7, 3}, 3);
   NamedTensors good = {{"w", w}, {"g.1", w}, {"g.2", w}, {"g.3", w}}, bad = good;
@@ -135,6 +158,11 @@ TEST_F(OptimCommandTest, SaysWhatIsWrongAndWritesNothing) {
   ExpectError(bad, "sgd", "tensor d.2 is f64 [7,4], not f64 [7,3]");
   bad = good, bad["g.2"] = Log(Mul(w, 0.0));
   ExpectError(bad, "sgd", "step 2: the gradient of w (g.2) has values that are not finite");
+  ExpectError(good, "delta_sgd",
+              "step 1: the optimizer learns w from activations, and the file has no x.1 and d.1");
+  bad = {{"a/w", w}, {"a/x.1", x}, {"a/d.1", d}, {"b/w", w}, {"b/x.1", Random({6, 4}, 1)}};
+  bad["b/d.1"] = d;
+  ExpectError(bad, "sgd", "tensor b/x.1 is f64 [6,4], not f64 [7,4]");
   ExpectError(good, "admw", "'admw'");
   ExpectError(good, "admw", "adamw");
   ExpectError(good, "sgd", "eps", {"eps=1"});

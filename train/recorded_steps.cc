@@ -109,7 +109,8 @@ class Reader {
     if (w.rank() != 2)
       return Error(absl::StrCat("has tensor ", name("x"), ", but ", prefix, "w is ", Describe(w),
                                 ", not a matrix [out, in]"));
-    const int64_t tokens = x->rank() > 0 ? x->dim(0) : 0;
+    if (step.tokens == 0 && x->rank() > 0) step.tokens = x->dim(0);
+    const int64_t tokens = std::max<int64_t>(step.tokens, 1);
     if (absl::Status s = Check(name("x"), *x, w, {tokens, w.dim(1)}); !s.ok()) return s;
     if (absl::Status s = Check(name("d"), *d, w, {tokens, w.dim(0)}); !s.ok()) return s;
     step.inputs[PathOf(prefix)] = *x;
@@ -135,6 +136,23 @@ class Reader {
   RecordedSteps recorded_;
 };
 
+// What levels keyed on activations see of step t; nullptr if there are none.
+absl::StatusOr<std::unique_ptr<PairSumsTap>> ShowPairs(const Optimizer& optimizer,
+                                                       const RecordedStep& step,
+                                                       const UpdateResult& at, int64_t t) {
+  std::unique_ptr<PairSumsTap> tap =
+      optimizer.Listen(at.params, at.state, t - 1, static_cast<double>(step.tokens));
+  if (tap == nullptr) return tap;
+  for (const auto& [param, x] : step.inputs) {
+    const Tensor& w = at.params.at(param);
+    if (tap->Knows(w)) tap->See(w, x, step.errors.at(param));
+  }
+  if (tap->Unseen().empty()) return tap;
+  return absl::InvalidArgumentError(
+      absl::StrCat("step ", t, ": the optimizer learns ", tap->Unseen().front(),
+                   " from activations, and the file has no x.", t, " and d.", t, " of it"));
+}
+
 }  // namespace
 
 absl::StatusOr<RecordedSteps> ReadRecordedSteps(const std::string& path,
@@ -149,9 +167,13 @@ absl::StatusOr<ReplayResult> Replay(const RecordedSteps& recorded, const Optimiz
   UpdateResult at{.params = recorded.params, .state = (*optimizer)->Init(recorded.params)};
   for (size_t i = 0; i < recorded.steps.size(); ++i) {
     const auto t = static_cast<int64_t>(i) + 1;
+    const RecordedStep& step = recorded.steps[i];
+    const auto pairs = ShowPairs(**optimizer, step, at, t);
+    if (!pairs.ok()) return pairs.status();
     at = (*optimizer)
-             ->Update(std::move(at.params), recorded.steps[i].grads, std::move(at.state), t - 1);
-    if (!at.non_finite.empty())
+             ->Update(std::move(at.params), step.grads, std::move(at.state), t - 1, {},
+                      pairs->get());
+    if (!at.non_finite.empty() && config.non_finite() != OptimizerConfig::SKIP)
       return absl::InvalidArgumentError(absl::StrCat("step ", t, ": the gradient of ",
                                                      at.non_finite, " (g.", t,
                                                      ") has values that are not finite"));

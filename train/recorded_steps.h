@@ -1,6 +1,7 @@
 #ifndef TRAIN_RECORDED_STEPS_H_
 #define TRAIN_RECORDED_STEPS_H_
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@ struct RecordedStep {
   NamedTensors grads;
   NamedTensors inputs;  // x [tokens, in]
   NamedTensors errors;  // d [tokens, out]: the loss's gradient at y.
+  int64_t tokens = 0;   // Of all of these; 0 if there are none.
 };
 
 // First values of parameters, and the steps recorded of their training.
@@ -37,7 +39,8 @@ struct ReplayResult {
 };
 
 // What an optimizer of `config` makes of the parameters, step for step. InvalidArgument if the
-// config has a mistake or a gradient is not finite: then it names step and parameter.
+// config has a mistake, if a gradient is not finite, or if the optimizer learns from inputs and
+// errors and there are none: then it names step and parameter.
 absl::StatusOr<ReplayResult> Replay(const RecordedSteps& recorded, const OptimizerConfig& config);
 
 }  // namespace palimpsest
