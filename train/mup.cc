@@ -40,16 +40,25 @@ constexpr Exponents kBySpectrum = {};
 
 const std::map<std::string, Exponents>& KnownExponents() {
   static const std::map<std::string, Exponents> kKnown = {
-      {"adamw", kByElement},    {"lion", kByElement},       {"am_adamw", kByElement},
-      {"sgd", kByGradient},     {"momentum", kByGradient},  {"muon", kBySpectrum},
-      {"normuon", kBySpectrum}, {"delta_muon", kBySpectrum}};
+      {"adamw", kByElement},       {"lion", kByElement},     {"am_adamw", kByElement},
+      {"delta_adamw", kByElement}, {"sgd", kByGradient},     {"momentum", kByGradient},
+      {"muon", kBySpectrum},       {"normuon", kBySpectrum}, {"delta_muon", kBySpectrum}};
   return kKnown;
 }
 
-// 0.2 sqrt(max(m, n)) instead of a factor that does not grow.
-bool GrowsWithShape(const Settings& s) {
-  const auto it = s.hypers.find("shape_scale");
-  return it != s.hypers.end() && static_cast<int>(it->second) == OptimizerConfig::MATCH_RMS_ADAMW;
+// What of a hidden matrix's exponent depends on more than the optimizer's name.
+double MoreOfHidden(const Settings& s) {
+  const auto choice = [&](const char* name, int value) {
+    const auto it = s.hypers.find(name);
+    return it != s.hypers.end() && static_cast<int>(it->second) == value;
+  };
+  // Steps grow with the shape: 0.2 sqrt(max(m, n)).
+  if (choice("shape_scale", OptimizerConfig::MATCH_RMS_ADAMW)) return -0.5;
+  // Keys are of unit length and the gradient's inputs are not, so that a quotient of the two falls
+  // as 1 / sqrt(fan-in).
+  if (s.optimizer == "delta_adamw" && choice("second_moment", OptimizerConfig::GRADIENT))
+    return 0.5;
+  return 0;
 }
 
 absl::StatusOr<Exponents> ExponentsOf(const Settings& s) {
@@ -61,7 +70,7 @@ absl::StatusOr<Exponents> ExponentsOf(const Settings& s) {
         " follows the width is not known; it is of ", absl::StrJoin(KnownExponents(), ", ", name)));
   }
   Exponents exponents = known->second;
-  if (GrowsWithShape(s)) exponents.hidden -= 0.5;
+  exponents.hidden += MoreOfHidden(s);
   return exponents;
 }
 

@@ -75,6 +75,15 @@ TEST(MupOptimizer, OfMuonItDependsOnTheScaleOfItsSteps) {
   }
 }
 
+TEST(MupOptimizer, OfDeltaAdamWItDependsOnWhoseSquaresAreAveraged) {
+  for (const auto& [moment, want] :
+       {std::pair<std::string, double>{"GRADIENT", 0.5}, {"NORMALIZED_KEYS", 0.25}}) {
+    const auto settings = Scaled("name: 'delta_adamw' second_moment: " + moment);
+    EXPECT_DOUBLE_EQ(settings.at("blocks.0.mixer.q.weight").lr_factor, want) << moment;
+    EXPECT_DOUBLE_EQ(settings.at("head.weight").lr_factor, 1) << moment;
+  }
+}
+
 TEST(MupOptimizer, GroupsKeepTheirMembers) {
   const auto settings = Scaled(
       "name: 'adamw' group { match: '*.q.weight' lr_factor: 3 set { beta1: 0.5 } } "
