@@ -1,0 +1,30 @@
+#ifndef EXAMPLES_OPTIMIZERS_STATISTICS_H_
+#define EXAMPLES_OPTIMIZERS_STATISTICS_H_
+
+#include <vector>
+
+namespace palimpsest {
+
+struct Estimate {
+  double mean = 0;
+  double deviation = 0;   // Of the sample, with n - 1. NaN of one value.
+  double half_width = 0;  // Of the 95% interval of the mean, by Student's t. NaN of one value.
+};
+Estimate EstimateOf(const std::vector<double>& values);
+
+// A loss as it falls: steps rise.
+struct LossCurve {
+  std::vector<double> steps, losses;
+};
+
+// The first step at which the curve is at `loss` or below, between two points in proportion. NaN if
+// it never is.
+double StepsTo(const LossCurve& curve, double loss);
+
+// The share of `base`'s steps that `curve` saves on the way to the lowest loss both reach; negative
+// if it needs more.
+double StepsSaved(const LossCurve& curve, const LossCurve& base);
+
+}  // namespace palimpsest
+
+#endif  // EXAMPLES_OPTIMIZERS_STATISTICS_H_
