@@ -67,7 +67,8 @@ class Study {
       if (!config.ok()) return config.status();
       if (config->optimizer().has_auxiliary())
         config->mutable_optimizer()->mutable_auxiliary()->set_lr(studies[0].learning_rate);
-      OptimizerStudy study{.name = name};
+      OptimizerStudy study;
+      study.name = name;
       if (absl::Status s = Tune(*config, &study); !s.ok()) return s;
       if (absl::Status s = RunSeeds(*config, &study); !s.ok()) return s;
       studies.push_back(std::move(study));
