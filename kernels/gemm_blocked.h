@@ -44,6 +44,7 @@ class BlockedGemm {
         std::is_same_v<S, T> && ViewB(0).col == 1 && (m_ <= 2 * kRows || k_ <= kDirectDepth);
     Plan();
     if (rows_ < m_ && items_ < kTasks && !direct_b_) PackAllOfB();
+    if (cols_ < n_ && items_ < kTasks && m_ > 2 * kRows) PackAllOfA();
     const int64_t blocks = Blocks(), work = std::max<int64_t>(1, rows_ * cols_ * k_);
     ParallelFor(items_ * blocks, CeilDiv(kTaskWork, work), [&](int64_t begin, int64_t end) {
       for (int64_t task = begin; task < end; ++task) {
@@ -95,20 +96,30 @@ class BlockedGemm {
     return sum;
   }
 
-  // Each item's b in slivers, block of k after block of k.
+  // What several blocks of c are made of, packed once: each item's b, or a, in slivers, block of k
+  // after block of k.
   void PackAllOfB() {
-    const int64_t padded = RoundUp(n_, kCols<T>), slivers = padded / kCols<T>;
-    packed_ = Tensor::Empty({items_, k_, padded}, kDTypeOf<T>);
-    T* to = packed_.template mutable_data<T>();
+    packed_ = PackAll<kCols<T>>(n_, [&](int64_t item) { return ViewB(item); });
+  }
+  void PackAllOfA() {
+    packed_a_ = PackAll<kRows>(m_, [&](int64_t item) { return ViewA(item).Transposed(); });
+  }
+
+  template <int width, typename ViewOfItem>
+  Tensor PackAll(int64_t cols, ViewOfItem view) const {
+    const int64_t padded = RoundUp(cols, width), slivers = padded / width;
+    Tensor packed = Tensor::Empty({items_, k_, padded}, kDTypeOf<T>);
+    T* to = packed.template mutable_data<T>();
     const int64_t depths = CeilDiv(k_, kDepth<T>);
     ParallelFor(items_ * depths * slivers, 4, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t item = i / (depths * slivers), p = i / slivers % depths * kDepth<T>;
-        const int64_t j = i % slivers * kCols<T>, depth = std::min(kDepth<T>, k_ - p);
-        Pack<kCols<T>>(ViewB(item).At(p, j), depth, std::min<int64_t>(kCols<T>, n_ - j),
-                       to + (item * k_ + p) * padded + j * depth);
+        const int64_t j = i % slivers * width, depth = std::min(kDepth<T>, k_ - p);
+        Pack<width>(view(item).At(p, j), depth, std::min<int64_t>(width, cols - j),
+                    to + (item * k_ + p) * padded + j * depth);
       }
     });
+    return packed;
   }
 
   // The block of c at (i, j). Where c is not T in contiguous rows, by way of scratch that is.
@@ -140,8 +151,8 @@ class BlockedGemm {
         const int64_t panel = std::min(kPanelRows, rows - i);
         // The first row with something to compute in column j is j - above.
         const int64_t above = g_.symmetric ? i0 + i - j0 : cols;
-        Panel(PackedA(a.At(i, p), panel, depth), b.At(p, 0), panel, cols, depth, packed_b,
-              c + i * ldc, ldc, accumulate, above);
+        Panel(PackedA(item, a.At(i, p), i0 + i, p, panel, depth), b.At(p, 0), panel, cols, depth,
+              packed_b, c + i * ldc, ldc, accumulate, above);
       }
       accumulate = true;
       p += depth;
@@ -155,7 +166,12 @@ class BlockedGemm {
     int64_t sliver, step;
   };
 
-  Slivers PackedA(View<const S> a, int64_t rows, int64_t depth) const {
+  Slivers PackedA(int64_t item, View<const S> a, int64_t i, int64_t p, int64_t rows,
+                  int64_t depth) const {
+    if (packed_a_) {
+      const int64_t at = (item * k_ + p) * packed_a_.dim(-1) + i * depth;
+      return {packed_a_.template data<T>() + at, kRows * depth, kRows};
+    }
     if constexpr (std::is_same_v<S, T>) {
       if (rows == 1) return {a.data, 0, a.col};
     }
@@ -241,7 +257,7 @@ class BlockedGemm {
   const int64_t items_;
   bool swap_ = false, direct_b_ = false;
   int64_t rows_ = 0, cols_ = 0;  // Of a task's block of c.
-  Tensor packed_;
+  Tensor packed_, packed_a_;
 };
 
 }  // namespace palimpsest::gemm_tile
