@@ -84,7 +84,6 @@ struct Row {
   // Delta gradient descent makes W x_i equal to minus the gradient there: what it minimises has
   // sum |y_i|^2 / 4 more.
   bool shrinks_outputs = false;
-  std::string values = {};  // In the config.
 };
 
 std::vector<Row> Rows() {
@@ -102,7 +101,7 @@ std::vector<Row> Rows() {
           {"am_mgd", {0.1, 0.05, 0.2, 0.2}},
           {"am_adamw", {1, 0.5, 0.2, 2}},
           {"dgd", {1, 0.005, 1, 0.02}, true},
-          {"dmgd", {0.02, 0.05, 0.01, 0.05}, false, "target: UNIT"}};
+          {"dmgd", {0.02, 0.05, 0.01, 0.05}}};
 }
 
 void PrintTo(const Row& row, std::ostream* os) { *os << row.optimizer; }
@@ -142,10 +141,10 @@ TEST_P(Converges, ToAMinimum) {
     const Problem& problem = problems[i];
     const Tensor x = Tensor::FromVector({2, 2}, problem.x, DType::kF64);
     NamedTensors params = {{"w", Tensor::FromVector({1, 2}, problem.start, DType::kF64)}};
-    const auto optimizer = MakeOptimizer(
-        absl::StrCat("name: '", row.optimizer, "' weight_decay: 0 lr: ", row.lr[i], " ", row.values,
-                     " schedule { kind: COSINE total_steps: ", kSteps, " }"),
-        params);
+    const auto optimizer =
+        MakeOptimizer(absl::StrCat("name: '", row.optimizer, "' weight_decay: 0 lr: ", row.lr[i],
+                                   " schedule { kind: COSINE total_steps: ", kSteps, " }"),
+                      params);
     NamedTensors state = optimizer->Init(params);
     const Point start = At(problem, params.at("w"), row.shrinks_outputs);
     for (int step = 0; step < kSteps; ++step) {

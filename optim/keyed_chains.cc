@@ -74,7 +74,8 @@ Chain MakeDmgd(const HyperValues& values) {
       {.slot = "m", .features = Config::UNIT_LENGTH},
       {.memory = Rule("titans_mlp", {{"momentum", 0}, {"expansion", values.at("expansion")}}),
        .gates = {{"log_keep", "momentum", /*log=*/true}, {"theta", "eta"}},
-       .target = ChoiceOf<Config::Target>(values, "target")}));
+       .target = ChoiceOf<Config::Target>(values, "target"),
+       .mean = true}));
   return chain;
 }
 

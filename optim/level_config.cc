@@ -67,7 +67,7 @@ absl::StatusOr<std::vector<HyperSpec>> OwnHypers(const Config::Level& level,
   if (kind == "deep") {
     return std::vector<HyperSpec>{{"keep", 1.0, Range::kFrom0To1},
                                   {"eta", 0.5, Range::kAtLeast0},
-                                  {"target", Config::SELF, Range::kAny},
+                                  {"target", Config::UNIT, Range::kAny},
                                   {"expansion", 2.0, Range::kAbove0},
                                   {"pairs", Config::ROWS, Range::kAny}};
   }

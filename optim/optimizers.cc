@@ -147,7 +147,7 @@ std::map<std::string, OptimizerSpec> MakeSpecs() {
       {"dmgd",
        {.hypers = Join(Common(1e-2, 0.0), {{"momentum", 1.0, Range::kFrom0To1},
                                            {"eta", 0.5, Range::kAtLeast0},
-                                           {"target", Config::SELF, Range::kAny},
+                                           {"target", Config::UNIT, Range::kAny},
                                            {"expansion", 2.0, Range::kAbove0}}),
         .make = MakeDmgd,
         .conflict = DmgdConflict,

@@ -190,7 +190,7 @@ std::vector<Row> Rows() {
         row}},
       {"l2_on_an_mlp_is_deep_momentum",
        {.rule = {"titans_mlp", {{"momentum", 0}}, {}}, .gates = erases, .pair = self},
-       {Level("kind: 'deep' keep: 0.9 eta: 0.4 features: LINEAR"), vector, row}},
+       {Level("kind: 'deep' keep: 0.9 eta: 0.4 features: LINEAR target: SELF"), vector, row}},
       {"a_memory_of_its_own_writes_is_momentum_twice",
        {.rule = {"titans_linear", {}, {}},
         .gates = {{"log_keep", keep}, {"theta", 0.3}, {"log_eta", half}},
