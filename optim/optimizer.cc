@@ -102,8 +102,14 @@ class ChainOptimizer : public Optimizer {
     }
     t.paths.push_back(path);
     t.values += param.size();
-    if (!settings.frozen) t.state_bytes += TotalBytes(InitOne(t.chain, param));
-    return absl::OkStatus();
+    if (settings.frozen) return absl::OkStatus();
+    const NamedTensors state = InitOne(t.chain, param);
+    t.state_bytes += TotalBytes(state);
+    if (param.rank() <= 2 || !t.chain.ListenTo(param, 1.0, StepHypers(settings, 0, {}), state))
+      return absl::OkStatus();
+    return absl::InvalidArgumentError(absl::StrCat(
+        "optimizer: ", settings.optimizer, " learns from the inputs of linear layers; parameter ",
+        path, " is ", palimpsest::Describe(param), "; a group can give it another optimizer"));
   }
 
   NamedTensors Init(const NamedTensors& params) const override {
@@ -122,7 +128,6 @@ class ChainOptimizer : public Optimizer {
     std::map<uint64_t, PairSumsTap::Listener> listeners;
     ForEach([&](const Treatment& t, const std::string& path) {
       const Tensor& param = params.at(path);
-      if (param.rank() != 2) return;
       const Hypers of_step = StepHypers(t.settings, step, hypers);
       auto request = t.chain.ListenTo(param, tokens, of_step, PeekUnder(path, state));
       if (!request) return;
@@ -257,13 +262,9 @@ class ChainOptimizer : public Optimizer {
       for (const std::string& path : t.paths) {
         const Tensors own =
             t.chain.Sums(result.params.at(path), signal(path), PeekUnder(path, result.state), now);
-        if (!own.empty()) asking.insert(description);
-        for (size_t i = 0; i < own.size(); ++i) {
-          if (i == sums.size())
-            sums.push_back(own[i]);
-          else
-            sums[i] = palimpsest::Add(sums[i], own[i]);
-        }
+        if (!own.empty()) asking.insert(description), sums.resize(own.size());
+        for (size_t i = 0; i < own.size(); ++i)
+          sums[i] = sums[i] ? palimpsest::Add(sums[i], own[i]) : own[i];
       }
     }
     for (const auto& [description, t] : treatments_) {

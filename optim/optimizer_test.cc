@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "ops/elementwise.h"
 #include "optim/testing.h"
@@ -119,14 +121,36 @@ TEST(Optimizer, SummaryIsAShortLineForEachTreatment) {
                  "muon, lr 0.02, weight decay 0.1, cosine: 24 parameters, 96 bytes of state"}));
 }
 
-TEST(Optimizer, ConvolutionKernelsAreMatricesToMuon) {
+// Of those that train matrices, all that need no more than gradients.
+TEST(Optimizer, ConvolutionKernelsAreMatricesToThoseOfMatrices) {
   const NamedTensors params = RandomTensors({{"k", Tensor::Empty({4, 3, 2}, DType::kF64)}}, 1);
   const NamedTensors flat = {{"k", params.at("k").WithShape({4, 6})}};
-  const std::string config = "name: 'muon' group { match: 'k' set { name: 'muon' } }";
-  const auto a = MakeOptimizer(config, params), b = MakeOptimizer(config, flat);
-  const UpdateResult x = a->Update(params, params, a->Init(params), 0),
-                     y = b->Update(flat, flat, b->Init(flat), 0);
-  EXPECT_EQ(x.params.at("k").ToVector(), y.params.at("k").ToVector());
+  for (const std::string name : {"muon", "normuon", "adamuon", "m3", "dmgd"}) {
+    const std::string config = absl::StrCat("name: '", name, "' group { match: 'k' set { name: '",
+                                            name, "' weight_decay: 0.1 } }");
+    const auto a = MakeOptimizer(config, params), b = MakeOptimizer(config, flat);
+    UpdateResult x{.params = params, .state = a->Init(params)},
+        y{.params = flat, .state = b->Init(flat)};
+    for (int step = 0; step < 3; ++step) {
+      x = a->Update(x.params, x.params, x.state, step);
+      y = b->Update(y.params, y.params, y.state, step);
+    }
+    EXPECT_EQ(x.params.at("k").ToVector(), y.params.at("k").ToVector()) << name;
+    EXPECT_GT(Distance(x.params.at("k"), params.at("k")), 1e-5) << name;
+  }
+}
+
+TEST(Optimizer, ThoseKeyedOnActivationsRefuseWhatNoLinearLayerHas) {
+  const NamedTensors params = RandomTensors({{"k", Tensor::Empty({4, 3, 2}, DType::kF32)}}, 1);
+  for (const std::string name : {"delta_sgd", "delta_adamw", "delta_muon", "dgd"}) {
+    const auto optimizer = Optimizer::Create(
+        ParseConfig(absl::StrCat("group { match: 'k' set { name: '", name, "' } }")), params);
+    EXPECT_EQ(optimizer.status().code(), absl::StatusCode::kInvalidArgument) << name;
+    EXPECT_TRUE(absl::StrContains(optimizer.status().message(),
+                                  name + " learns from the inputs of linear layers; parameter k is "
+                                         "f32 [4,3,2]"))
+        << optimizer.status();
+  }
 }
 
 TEST(OptimizerDeathTest, NamesTheGradientThatIsMissingOrUnlike) {
