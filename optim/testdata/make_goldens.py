@@ -247,6 +247,9 @@ def activation_cases():
     yield case("_keys", ref.delta_adamw, layers, 12, weight_decay=0.3, eps=1e-4, **keys)
     yield case("_clip_cosine_in_parts", ref.delta_adamw, parts, 12, **schedule)
     yield case("_keys_clip_cosine_in_parts", ref.delta_adamw, parts, 12, **keys, **schedule)
+    direct = {"contraction": "DIRECT"}  # The order of products, which the reference has not.
+    yield case("_direct", ref.delta_sgd, layers, 12, **direct)
+    yield case("_direct_in_parts", ref.delta_adamw, parts, 12, **direct, **keys)
     yield case("", ref.delta_muon, layers, 12)
     tables = {"newton_schulz": "POLAR_EXPRESS", "shape_scale": "SPECTRAL", "nesterov": False}
     yield case("_values_in_parts", ref.delta_muon, parts, 12, **tables, **values)
