@@ -215,8 +215,8 @@ class BlockedGemm {
 
   // Rows times rows, both contiguous along k and few of one: nothing would be gained by packing.
   bool UseDots() const {
-    return std::is_same_v<S, T> && std::is_same_v<Out, T> && m_ <= 4 && ViewA(0).col == 1 &&
-           ViewB(0).row == 1;
+    return std::is_same_v<S, T> && std::is_same_v<Out, T> && m_ <= 4 && k_ >= kLanes<T> &&
+           ViewA(0).col == 1 && ViewB(0).row == 1;
   }
 
   void RunDots() const {

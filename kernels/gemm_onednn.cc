@@ -119,12 +119,22 @@ std::pair<int64_t, int64_t> BlockOf(const GemmArgs& g) {
   const auto tasks = [&] {
     return g.batch[0] * g.batch[1] * CeilDiv(g.m, rows) * CeilDiv(g.n, cols);
   };
-  // Smaller blocks follow a diagonal better.
-  const int64_t wanted = g.symmetric ? 4 * kTasks : kTasks;
-  while (tasks() < wanted && rows * cols * g.k > kTaskWork && std::max(rows, cols) > 64) {
+  while (tasks() < kTasks && rows * cols * g.k > kTaskWork && std::max(rows, cols) > 64) {
     rows > cols ? rows = Part(g.m, rows / 2) : cols = Part(g.n, cols / 2);
   }
   return {rows, cols};
+}
+
+// Strips of columns from the diagonal down.
+void ExecuteSymmetric(const GemmArgs& g) {
+  const int64_t cols = Part(g.n, CeilDiv(g.n, kTasks)), strips = CeilDiv(g.n, cols);
+  ParallelFor(g.batch[0] * g.batch[1] * strips, CeilDiv(kWork, cols * g.n * g.k),
+              [&](int64_t begin, int64_t end) {
+                for (int64_t task = begin; task < end; ++task) {
+                  const int64_t j = task % strips * cols;
+                  Execute(g, task / strips, j, g.m - j, j, std::min(cols, g.n - j));
+                }
+              });
 }
 
 }  // namespace
@@ -132,6 +142,10 @@ std::pair<int64_t, int64_t> BlockOf(const GemmArgs& g) {
 bool GemmOnednn(const GemmArgs& g) {
   static const bool supported = __builtin_cpu_supports("avx512bf16");
   if (!supported || g.dtype != DType::kBf16 || g.m * g.n * g.k < kWork) return false;
+  if (g.symmetric) {
+    ExecuteSymmetric(g);
+    return true;
+  }
   const auto [rows, cols] = BlockOf(g);
   const int64_t row_blocks = CeilDiv(g.m, rows), col_blocks = CeilDiv(g.n, cols);
   const int64_t blocks = row_blocks * col_blocks;
@@ -140,7 +154,6 @@ bool GemmOnednn(const GemmArgs& g) {
               [&, rows = rows, cols = cols](int64_t begin, int64_t end) {
                 for (int64_t task = begin; task < end; ++task) {
                   const int64_t i = task % blocks / col_blocks * rows, j = task % col_blocks * cols;
-                  if (g.symmetric && j >= i + rows) continue;
                   Execute(g, task / blocks, i, std::min(rows, g.m - i), j, std::min(cols, g.n - j));
                 }
               });

@@ -16,7 +16,7 @@ struct QuinticStep {
 
 // y = the steps on each matrix of x, [batch, rows, cols], whose singular values are at most 1.
 struct NewtonSchulzArgs {
-  DType dtype;  // f64 or f32.
+  DType dtype;  // Of x, y and all products; bf16: of the factors of products, all else is f32.
   int64_t batch, rows, cols;
   absl::Span<const QuinticStep> steps;
   const void* x;

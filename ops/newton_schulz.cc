@@ -77,8 +77,9 @@ Tensor Composed(const Tensor& m, const std::vector<QuinticStep>& steps) {
 }
 
 Tensor Fused(const Tensor& m, const std::vector<QuinticStep>& steps) {
-  const Tensor x = Normalized(m);
-  Tensor y = Tensor::Empty(m.shape(), m.dtype(), m.device());
+  const DType held = m.dtype() == DType::kBf16 ? DType::kF32 : m.dtype();
+  const Tensor x = Normalized(Cast(m, held));
+  Tensor y = Tensor::Empty(m.shape(), held, m.device());
   const int64_t matrix = m.dim(-2) * m.dim(-1);
   newton_schulz(m.device(), {.dtype = m.dtype(),
                              .batch = matrix == 0 ? 0 : m.size() / matrix,
@@ -87,7 +88,7 @@ Tensor Fused(const Tensor& m, const std::vector<QuinticStep>& steps) {
                              .steps = steps,
                              .x = x.raw(),
                              .y = y.mutable_raw()});
-  return y;
+  return Cast(y, m.dtype());
 }
 
 }  // namespace
@@ -123,8 +124,7 @@ Tensor NewtonSchulz(const Tensor& m, absl::Span<const QuinticStep> given_steps) 
   const OpScope scope("newton_schulz");
   PALIMPSEST_CHECK(m.rank() >= 2) << "needs matrices, got " << m;
   const std::vector<QuinticStep> steps(given_steps.begin(), given_steps.end());
-  if (ComposedScope::Active() || !newton_schulz.Has(m.device()) || m.dtype() == DType::kBf16)
-    return Composed(m, steps);
+  if (ComposedScope::Active() || !newton_schulz.Has(m.device())) return Composed(m, steps);
   const Tensor y = RunUnrecorded([&] { return Tensors{Fused(m, steps)}; })[0];
   const JointVjp vjp = [m, steps](const Tensors& dys) {
     Tape tape;

@@ -41,21 +41,22 @@ double Seconds(const std::function<void()>& f) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-void FiveSteps(benchmark::State& state, NewtonSchulzTable table) {
+void FiveSteps(benchmark::State& state, NewtonSchulzTable table, DType dtype) {
   const int64_t batch = state.range(0), rows = state.range(1), cols = state.range(2);
   SetNumThreads(static_cast<int>(state.range(3)));
   const Tensor m = RandomNormal({batch, rows, cols}, RandomStream(1, "m"), DType::kF32);
   const std::vector<QuinticStep> steps = NewtonSchulzSteps(table, kSteps);
+  const auto orthogonal = [&] { Cast(NewtonSchulz(Cast(m, dtype), steps), m.dtype()); };
   const Tensor square = Gram(m, rows > cols);
   double ours = std::numeric_limits<double>::infinity(), ops = ours, full = ours, gemm = ours;
   for (auto _ : state) {
-    const double now = Seconds([&] { NewtonSchulz(m, steps); });
+    const double now = Seconds(orthogonal);
     state.SetIterationTime(now);
     ours = std::min(ours, now);
     full = std::min(full, Seconds([&] { WholeProducts(m, steps); }));
     gemm = std::min(gemm, Seconds([&] { rows > cols ? MatMul(m, square) : MatMul(square, m); }));
     const ComposedScope composed;
-    ops = std::min(ops, Seconds([&] { NewtonSchulz(m, steps); }));
+    ops = std::min(ops, Seconds(orthogonal));
   }
   const auto side = static_cast<double>(std::min(rows, cols));
   const double product = 2e-9 * static_cast<double>(batch * rows * cols) * side;
@@ -70,7 +71,7 @@ void Shapes(benchmark::internal::Benchmark* b) {
   b->ArgNames({"batch", "rows", "cols", "threads"})
       ->UseManualTime()
       ->Unit(benchmark::kMillisecond)
-      ->Iterations(20);
+      ->Iterations(10);
   for (const int64_t threads : {1, 2}) {
     b->Args({1, 384, 384, threads})->Args({4, 384, 384, threads});
     b->Args({1, 1024, 384, threads})->Args({1, 384, 1024, threads});
@@ -79,8 +80,10 @@ void Shapes(benchmark::internal::Benchmark* b) {
   }
 }
 
-BENCHMARK_CAPTURE(FiveSteps, jordan, NewtonSchulzTable::kJordan)->Apply(Shapes);
-BENCHMARK_CAPTURE(FiveSteps, polar_express, NewtonSchulzTable::kPolarExpress)->Apply(Shapes);
+BENCHMARK_CAPTURE(FiveSteps, jordan, NewtonSchulzTable::kJordan, DType::kF32)->Apply(Shapes);
+BENCHMARK_CAPTURE(FiveSteps, jordan_bf16, NewtonSchulzTable::kJordan, DType::kBf16)->Apply(Shapes);
+BENCHMARK_CAPTURE(FiveSteps, polar_express, NewtonSchulzTable::kPolarExpress, DType::kF32)
+    ->Apply(Shapes);
 
 }  // namespace
 }  // namespace palimpsest

@@ -165,6 +165,22 @@ TEST_P(NewtonSchulzRangeTest, SingularValuesEndInIt) {
   }
 }
 
+// Rounded factors turn and scale the singular vectors a little at each step.
+TEST_P(NewtonSchulzRangeTest, Bf16IsNearF32) {
+  const std::vector<QuinticStep> steps = NewtonSchulzSteps(GetParam().table, 5);
+  for (const Shape& shape : {Shape{40, 90}, {90, 40}, {2, 64, 64}, {20, 16, 40}}) {
+    const Tensor m = RandomNormal(shape, RandomStream(3, "m"), DType::kBf16);
+    const Tensor y = NewtonSchulz(m, steps);
+    EXPECT_EQ(y.dtype(), DType::kBf16);
+    EXPECT_LT(Distance(y, NewtonSchulz(Cast(m, DType::kF32), steps)), 0.06) << m;
+    if (m.rank() > 2) continue;
+    const SingularRange range = MapRange(steps, {1e-2, 1.0});
+    const std::vector<double> got = SingularValues(y);
+    EXPECT_GE(got.front(), range.low - 0.06) << m;
+    EXPECT_LE(got.back(), range.high + 0.06) << m;
+  }
+}
+
 // Also where rounding makes eigenvalues of a Gram matrix negative, and for more steps than there
 // are in a chain. Without end, steps would make something of what rounding leaves where X is 0.
 TEST_P(NewtonSchulzRangeTest, FusedIsComposed) {

@@ -139,13 +139,15 @@ TEST(NewtonSchulz, MatricesOfABatchAreIndependent) {
 
 TEST(NewtonSchulz, SameBitsForAnyNumberOfThreads) {
   const int threads = NumThreads();
-  for (const Shape& shape : {Shape{200, 200}, {90, 300}, {300, 90}, {20, 30, 40}}) {
-    const Tensor m = Normal(shape, 4, DType::kF32);
-    SetNumThreads(1);
-    const Tensor want = NewtonSchulz(m, JordanSteps(5));
-    for (const int n : {2, 3, 7}) {
-      SetNumThreads(n);
-      EXPECT_TRUE(SameBits(NewtonSchulz(m, JordanSteps(5)), want)) << m << " on " << n;
+  for (const DType dtype : {DType::kF64, DType::kF32, DType::kBf16}) {
+    for (const Shape& shape : {Shape{200, 200}, {90, 300}, {300, 90}, {20, 30, 40}}) {
+      const Tensor m = Normal(shape, 4, dtype);
+      SetNumThreads(1);
+      const Tensor want = NewtonSchulz(m, JordanSteps(5));
+      for (const int n : {2, 3, 7}) {
+        SetNumThreads(n);
+        EXPECT_TRUE(SameBits(NewtonSchulz(m, JordanSteps(5)), want)) << m << " on " << n;
+      }
     }
   }
   SetNumThreads(threads);
