@@ -81,7 +81,7 @@ void Chain::Update(Tensor& param, Signal signal, NamedTensors& state, const Chai
   if (UsesFused(param, signal, state, step)) {
     fused->update(param, signal.gradient, state, step);
   } else {
-    Composed(param, std::move(signal), state, step);
+    ByLevels(param, std::move(signal), state, step);
   }
   if (stored == DType::kBf16) {
     state[kMaster] = param;
@@ -187,7 +187,7 @@ Tensor Chain::Scaled(const Tensor& u, const Signal& signal, NamedTensors& state,
   return Rescaled(second_moment->rescale, scaled, u, step.hypers.at("eps"));
 }
 
-void Chain::Composed(Tensor& param, Signal signal, NamedTensors& state,
+void Chain::ByLevels(Tensor& param, Signal signal, NamedTensors& state,
                      const ChainStep& step) const {
   const auto hyper = [&](const std::string& name) { return step.hypers.at(name); };
   const bool scales_in_step = ScalesInStep(param, signal, state, step);

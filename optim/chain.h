@@ -24,8 +24,8 @@ struct ChainStep {
 struct SecondMoment {
   std::shared_ptr<const Level> level;  // A memory of squares.
   enum class Of { kGradient, kNormalizedKeys, kUpdate } of = Of::kGradient;
-  // Of an average that nothing but the step needs: the hyper-parameter it keeps, and whether it is
-  // corrected for its start at 0. Then scaling and step may be one pass.
+  // Of an average in the slot "v" that nothing but the step needs: the hyper-parameter it keeps,
+  // and whether it is corrected for its start at 0. Then scaling and step may be one pass.
   std::string keep = {};
   bool corrected = false;
   bool by_row = false;  // One number a row: the mean of its squares (Li et al. 2025, "NorMuon").
@@ -77,7 +77,7 @@ struct Chain {
   bool ScalesInStep(const Tensor& param, const Signal& signal, const NamedTensors& state,
                     const ChainStep& step) const;
   Signal Prepare(const Tensor& param, Signal signal, const ChainStep& step) const;
-  void Composed(Tensor& param, Signal signal, NamedTensors& state, const ChainStep& step) const;
+  void ByLevels(Tensor& param, Signal signal, NamedTensors& state, const ChainStep& step) const;
   Tensor ReadLevels(const Signal& signal, NamedTensors& state, const ChainStep& step) const;
   // The squares of what are averaged, where the levels read out u.
   const Tensor& Squared(const Signal& signal, const Tensor& u) const;
