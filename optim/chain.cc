@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/check.h"
+#include "core/tape.h"
 #include "kernels/rms_step.h"
 #include "ops/elementwise.h"
 #include "ops/layout.h"
@@ -134,10 +135,12 @@ bool Chain::ScalesInStep(const Tensor& param, const Signal& signal, const NamedT
 // The signal that the first level sees. What an activation-keyed memory is multiplied with is not
 // scaled: clipping is of the gradient.
 Signal Chain::Prepare(const Tensor& param, Signal signal, const ChainStep& step) const {
-  const Tensor scale = ScalarLike(step.grad_scale, param);
   signal.param = param;
-  signal.gradient = Mul(signal.gradient, scale);
-  if (signal.pairs) signal.pairs->value_key = Mul(signal.pairs->value_key, scale);
+  if (IsTracked(step.grad_scale) || step.grad_scale.Item() != 1.0) {
+    const Tensor scale = ScalarLike(step.grad_scale, param);
+    if (!signal.pairs || UsesGradient()) signal.gradient = Mul(signal.gradient, scale);
+    if (signal.pairs) signal.pairs->value_key = Mul(signal.pairs->value_key, scale);
+  }
   if (decay == Decay::kOfGradient) {
     const Tensor& weight_decay = step.hypers.at("weight_decay");
     signal.gradient = Add(signal.gradient, Mul(param, ScalarLike(weight_decay, param)));

@@ -22,6 +22,7 @@
 #include "optim/levels.h"
 #include "optim/schedule.h"
 #include "optim/settings.h"
+#include "optim/update_job.h"
 
 namespace palimpsest {
 namespace {
@@ -60,27 +61,6 @@ std::string DescribeShortly(const Settings& s) {
   if (s.schedule.kind() == OptimizerConfig::Schedule::CONSTANT) return text;
   const std::string kind = OptimizerConfig::Schedule::Kind_Name(s.schedule.kind());
   return absl::StrCat(text, ", ", absl::AsciiStrToLower(kind));
-}
-
-// The tensors whose names begin with "path.", without it: moved out, or shared.
-NamedTensors TakeUnder(const std::string& path, NamedTensors& from) {
-  const std::string prefix = path + ".";
-  NamedTensors taken;
-  for (auto it = from.lower_bound(prefix);
-       it != from.end() && it->first.compare(0, prefix.size(), prefix) == 0; ++it) {
-    taken.emplace(it->first.substr(prefix.size()), std::exchange(it->second, Tensor()));
-  }
-  return taken;
-}
-
-NamedTensors PeekUnder(const std::string& path, const NamedTensors& from) {
-  const std::string prefix = path + ".";
-  NamedTensors seen;
-  for (auto it = from.lower_bound(prefix);
-       it != from.end() && it->first.compare(0, prefix.size(), prefix) == 0; ++it) {
-    seen.emplace(it->first.substr(prefix.size()), it->second);
-  }
-  return seen;
 }
 
 class ChainOptimizer : public Optimizer {
@@ -166,11 +146,21 @@ class ChainOptimizer : public Optimizer {
     };
     const std::map<std::string, Tensors> sums =
         SumOverParameters(result, updates, of_step, grad_scale, signal);
+    std::vector<UpdateJob> jobs;
     for (const auto& [description, t] : treatments_) {
       if (t.settings.frozen) continue;
       const ChainStep now{updates, of_step.at(description), grad_scale, sums.at(description)};
-      for (const std::string& path : t.paths)
-        UpdateOne(t.chain, path, signal(path), now, grads, result);
+      for (const std::string& path : t.paths) {
+        jobs.push_back({&t.chain, path, now, std::exchange(result.params.at(path), Tensor()),
+                        signal(path), TakeUnder(path, result.state)});
+      }
+    }
+    grads.clear();
+    RunJobs(jobs, [&](UpdateJob& job) { Run(job); });
+    for (UpdateJob& job : jobs) {
+      result.params.at(job.path) = std::move(job.param);
+      for (auto& [slot, x] : job.state)
+        result.state[absl::StrCat(job.path, ".", slot)] = std::move(x);
     }
     return result;
   }
@@ -285,18 +275,12 @@ class ChainOptimizer : public Optimizer {
     });
   }
 
-  void UpdateOne(const Chain& chain, const std::string& path, Signal signal, const ChainStep& step,
-                 NamedTensors& grads, UpdateResult& result) const {
-    grads.erase(path);
-    NamedTensors state = TakeUnder(path, result.state);
-    Tensor& param = result.params.at(path);
-    chain.Update(param, std::move(signal), state, step);
-    if (average_keep_ != 0.0) {
-      const Tensor& whole = param.dtype() == DType::kBf16 ? state.at("master") : param;
-      const Hypers keep = {{kAverageKeep, Tensor::Full({}, average_keep_, DType::kF64)}};
-      average_->Update({whole}, step.step, keep, {}, state);
-    }
-    for (auto& [slot, x] : state) result.state[absl::StrCat(path, ".", slot)] = std::move(x);
+  void Run(UpdateJob& job) const {
+    job.chain->Update(job.param, std::move(job.signal), job.state, job.step);
+    if (average_keep_ == 0.0) return;
+    const Tensor& whole = job.param.dtype() == DType::kBf16 ? job.state.at("master") : job.param;
+    const Hypers keep = {{kAverageKeep, Tensor::Full({}, average_keep_, DType::kF64)}};
+    average_->Update({whole}, job.step.step, keep, {}, job.state);
   }
 
   static std::string FirstNonFinite(const NamedTensors& grads) {
