@@ -1,5 +1,5 @@
-// What an optimizer costs a training step: a model of Llama's blocks (width 384, 6 layers, batch 8 x
-// 256, f32), forward, backward and update, with each of the optimizers named on the command line
+// What an optimizer costs a training step: a model of Llama's blocks (width 384, 6 layers, batch 8
+// x 256, f32), forward, backward and update, with each of the optimizers named on the command line
 // after adamw. They take turns, step by step, so that all see the same machine; printed are the
 // least and the median time of a step, the median of the ratios to adamw's step of the same turn,
 // what the update alone takes, and the optimizer's bytes of state.
@@ -36,8 +36,7 @@ constexpr const char* kDefaults[] = {
 };
 
 double Now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch())
-      .count();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
 double Median(std::vector<double> x) {
@@ -105,11 +104,11 @@ void Report(const Run& run, const std::vector<double>& base) {
   const std::vector<double> steps = run.steps();
   std::vector<double> ratios;
   for (size_t i = 0; i < steps.size(); ++i) ratios.push_back(steps[i] / base[i]);
-  std::printf("%-52s %8.1f %8.1f %8.3f %8.3f %8.1f %8.1f\n", run.config().c_str(),
-              1e3 * *std::min_element(steps.begin(), steps.end()), 1e3 * Median(steps),
-              *std::min_element(steps.begin(), steps.end()) /
-                  *std::min_element(base.begin(), base.end()),
-              Median(ratios), 1e3 * run.update(), 1e-6 * static_cast<double>(run.state_bytes()));
+  std::printf(
+      "%-52s %8.1f %8.1f %8.3f %8.3f %8.1f %8.1f\n", run.config().c_str(),
+      1e3 * *std::min_element(steps.begin(), steps.end()), 1e3 * Median(steps),
+      *std::min_element(steps.begin(), steps.end()) / *std::min_element(base.begin(), base.end()),
+      Median(ratios), 1e3 * run.update(), 1e-6 * static_cast<double>(run.state_bytes()));
 }
 
 void Main(int turns, std::vector<std::string> configs) {

@@ -55,7 +55,9 @@ TEST_F(StudyTest, TunesEachAndTrainsWithTheBest) {
     for (const auto& [rate, loss] : study.tuning)
       EXPECT_GE(loss, study.tuning.at(study.learning_rate));
     // So small a rate and so few steps: more is better than the config's.
-    if (study.name == "adamw") EXPECT_GT(study.learning_rate, 0.001);
+    if (study.name == "adamw") {
+      EXPECT_GT(study.learning_rate, 0.001);
+    }
     ASSERT_EQ(study.runs.size(), 2u);
     EXPECT_EQ(study.runs[0].validation.steps, (std::vector<double>{4, 8, 12}));
     EXPECT_NE(study.runs[0].validation.losses, study.runs[1].validation.losses);
