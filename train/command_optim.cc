@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "train/commands.h"
+#include "train/optimizer_text.h"
 #include "train/override.h"
 #include "train/progress.h"
 #include "train/recorded_steps.h"
@@ -17,10 +18,11 @@ class OptimCommandImpl : public Command {
   std::string name() const override { return "optim"; }
   std::string summary() const override { return "run one optimizer over gradients from a file"; }
   std::string usage() const override {
-    return "optim --optimizer=O --in=FILE --out=FILE [field.path=value ...]";
+    return "optim [--optimizer=O --in=FILE --out=FILE [field.path=value ...]] [--markdown]";
   }
   std::string examples() const override {
-    return "  palimpsest optim --optimizer=adamw --in=x.safetensors --out=y.safetensors\n"
+    return "  palimpsest optim                   which optimizers there are\n"
+           "  palimpsest optim --optimizer=adamw --in=x.safetensors --out=y.safetensors\n"
            "  palimpsest optim --optimizer=muon lr=0.02 'schedule={warmup_steps: 2}' ...\n"
            "\n"
            "In: w, the first weights, and the gradient g.<t> of each step t = 1, 2, ...;\n"
@@ -28,15 +30,20 @@ class OptimCommandImpl : public Command {
            "[tokens, in] and the gradients at its outputs d.<t> [tokens, out], so that\n"
            "g = d^T x. Out: w.<t>, the weights after step t. Several parameters are NAME/w,\n"
            "NAME/g.<t>, ...: groups match NAME. The file's dtype is that of the arithmetic.\n"
-           "optim/optimizer.proto has the fields.\n";
+           "docs/optimizers.md has the fields.\n";
   }
   void AddFlags(Flags* flags) override {
     flags->Add("optimizer", "O", &optimizer_, "the optimizer")
         .Add("in", "FILE", &in_, "safetensors to read")
-        .Add("out", "FILE", &out_, "safetensors to write");
+        .Add("out", "FILE", &out_, "safetensors to write")
+        .Add("markdown", "", &markdown_, "all of them, as docs/optimizers.md has them");
   }
 
   absl::StatusOr<int> Run(const std::vector<std::string>& overrides) override {
+    if (markdown_ || (optimizer_.empty() && in_.empty() && out_.empty() && overrides.empty())) {
+      std::fputs((markdown_ ? OptimizersMarkdown() : OptimizerList()).c_str(), stdout);
+      return 0;
+    }
     if (optimizer_.empty() || in_.empty() || out_.empty())
       return absl::InvalidArgumentError("optim needs --optimizer, --in and --out");
     OptimizerConfig config;
@@ -61,6 +68,7 @@ class OptimCommandImpl : public Command {
 
  private:
   std::string optimizer_, in_, out_;
+  bool markdown_ = false;
 };
 
 }  // namespace

@@ -1,6 +1,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_replace.h"
+#include "train/markdown.h"
 #include "train/progress.h"
 #include "train/rule_args.h"
 #include "train/rule_bench.h"
@@ -50,15 +50,6 @@ counted while the chunkwise form runs as ops: two for each term of a matrix prod
 element of what is elementwise. Fused kernels do less.
 )";
 
-// Text in a cell of a table.
-std::string Cell(const std::string& text) {
-  return absl::StrReplaceAll(text, {{"|", "\\|"}, {"<", "&lt;"}});
-}
-
-std::string Code(const std::string& text) { return absl::StrCat("`", text, "`"); }
-
-std::string Anchor(const std::string& name) { return absl::StrCat("[`", name, "`](#", name, ")"); }
-
 struct Cost {
   int64_t chunk = 0, numbers = 0;
   TokenFlops flops;
@@ -72,27 +63,17 @@ Cost CostOf(const RuleDescription& entry) {
   return cost;
 }
 
-std::string Row(const std::vector<std::string>& cells) {
-  return absl::StrCat("| ", absl::StrJoin(cells, " | "), " |\n");
-}
-
-std::string Table(const std::vector<std::string>& header,
-                  const std::vector<std::vector<std::string>>& rows) {
-  if (rows.empty()) return "";
-  std::string table = Row(header) + Row(std::vector<std::string>(header.size(), "---"));
-  for (const std::vector<std::string>& row : rows) table += Row(row);
-  return "\n" + table;
-}
-
 std::string Summary(const std::vector<RuleDescription>& rules) {
   std::vector<std::vector<std::string>> rows;
   for (const RuleDescription& entry : rules) {
     const Cost cost = CostOf(entry);
-    rows.push_back({Anchor(entry.name), Cell(entry.rule->source()), absl::StrCat(cost.numbers),
-                    FormatCount(cost.flops.forward), FormatCount(cost.flops.both),
+    rows.push_back({MarkdownAnchor(entry.name), MarkdownCell(entry.rule->source()),
+                    absl::StrCat(cost.numbers), FormatCount(cost.flops.forward),
+                    FormatCount(cost.flops.both),
                     absl::StrCat(cost.chunk, entry.rule->anchored() ? ", part of the model" : "")});
   }
-  return Table({"rule", "published as", "state", "FLOPs", "with backward", "in chunks of"}, rows);
+  return MarkdownTable({"rule", "published as", "state", "FLOPs", "with backward", "in chunks of"},
+                       rows);
 }
 
 std::string Behaviour(const MemoryRule& rule) {
@@ -111,21 +92,23 @@ std::string Section(const RuleDescription& entry) {
   const MemoryRule& rule = *entry.rule;
   std::vector<std::string> state;
   const std::vector<std::string> names = rule.state_names(), shapes = StateShapes(rule);
-  for (size_t i = 0; i < names.size(); ++i) state.push_back(Code(names[i] + " " + shapes[i]));
+  for (size_t i = 0; i < names.size(); ++i)
+    state.push_back(MarkdownCode(names[i] + " " + shapes[i]));
   std::vector<std::vector<std::string>> gates, params;
   for (const GateSpec& gate : rule.gates()) {
     const std::string made = gate.constant ? ", learnt, the same for every token" : "";
     const std::string log = gate.kind == GateKind::kLogDecay ? "log " : "";
-    gates.push_back({Code(gate.name), Cell(gate.meaning), Values(gate.kind),
+    gates.push_back({MarkdownCode(gate.name), MarkdownCell(gate.meaning), Values(gate.kind),
                      OnePer(gate.scope) + made, absl::StrCat(log, gate.init)});
   }
   for (const ParamSpec& param : entry.params)
-    params.push_back({Code(param.name), Cell(param.meaning), DefaultOf(param), RangeOf(param)});
+    params.push_back(
+        {MarkdownCode(param.name), MarkdownCell(param.meaning), DefaultOf(param), RangeOf(param)});
   return absl::StrCat("\n## ", entry.name, "\n\n```\n", absl::StrJoin(EquationLines(rule), "\n"),
                       "\n```\n\n", rule.source(), ". ", Behaviour(rule),
                       "\n\nState: ", absl::StrJoin(state, ", "), ".\n",
-                      Table({"gate", "is", "values", "one per", "starts near"}, gates),
-                      Table({"parameter", "is", "default", "values"}, params));
+                      MarkdownTable({"gate", "is", "values", "one per", "starts near"}, gates),
+                      MarkdownTable({"parameter", "is", "default", "values"}, params));
 }
 
 }  // namespace
