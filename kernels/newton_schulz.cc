@@ -99,15 +99,15 @@ class Chains {
 
  private:
   // Rounding leaves errors of some eps in G, and negative eigenvalues of that size where X has
-  // none; the steps of a chain multiply the least of them by the square of their gain.
+  // none; a chain's last polynomial is of G as the steps before it left them, times the square of
+  // their gain.
   size_t EndOfChain(size_t begin) const {
-    constexpr double kMostError = 0x1p-9;
+    constexpr double kMostError = 0x1p-8;
     const double eps = std::numeric_limits<T>::epsilon();
     if (2 * std::max(g_.rows, g_.cols) < 3 * products_.side) return begin + 1;
     double gain = g_.steps[begin].a;
     size_t end = begin + 1;
-    while (end < g_.steps.size() && eps * std::pow(gain * g_.steps[end].a, 2) <= kMostError)
-      gain *= g_.steps[end++].a;
+    while (end < g_.steps.size() && eps * gain * gain <= kMostError) gain *= g_.steps[end++].a;
     return end;
   }
   int64_t NumChains() const {

@@ -139,13 +139,17 @@ TEST_P(EveryOptimizer, SameBitsForAnyNumberOfThreads) {
   ExpectSameBits(one.state, three.state);
 }
 
-// Kernels stand for ops, and change nothing but rounding.
+// Kernels stand for ops, and change nothing but rounding: that of bf16 is another matter.
 TEST_P(EveryOptimizer, IsTheSameComposedOfOps) {
+  std::string config = Full();
+  for (const HyperSpec& hyper : OptimizerSpecs().at(GetParam()).hypers) {
+    if (hyper.name == "newton_schulz_bf16") config += " newton_schulz_bf16: false";
+  }
   for (const auto& [dtype, tolerance] :
        {std::pair(DType::kF64, 1e-10), std::pair(DType::kF32, 1e-3)}) {
-    const UpdateResult fused = Steps(Full(), Start(Full(), Params(dtype)), 0, 12);
+    const UpdateResult fused = Steps(config, Start(config, Params(dtype)), 0, 12);
     const ComposedScope scope;
-    const UpdateResult composed = Steps(Full(), Start(Full(), Params(dtype)), 0, 12);
+    const UpdateResult composed = Steps(config, Start(config, Params(dtype)), 0, 12);
     EXPECT_LT(LargestDistance(fused.params, composed.params), tolerance) << dtype;
     EXPECT_LT(LargestDistance(fused.state, composed.state), tolerance) << dtype;
   }

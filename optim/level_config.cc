@@ -202,6 +202,7 @@ absl::StatusOr<std::vector<HyperSpec>> LevelHypers(const Config::Level& level,
                                {"output", Config::AS_READ, Range::kAny},
                                {"newton_schulz_steps", 5.0, Range::kAtLeast1},
                                {"newton_schulz", Config::JORDAN, Range::kAny},
+                               {"newton_schulz_bf16", 1.0, Range::kAny},
                                {"period", 1.0, Range::kAtLeast1},
                                {"weight", 1.0, Range::kAny}});
   for (HyperSpec& spec : *specs) spec.name = prefix + spec.name;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ops/elementwise.h"
 #include "ops/layout.h"
 #include "ops/newton_schulz.h"
 #include "optim/levels.h"
@@ -32,6 +33,7 @@ std::vector<HyperSpec> Sgd(double momentum) {
 std::vector<HyperSpec> Orthogonal(double shape_scale) {
   return {{"newton_schulz_steps", 5.0, Range::kAtLeast1},
           {"newton_schulz", Config::JORDAN, Range::kAny},
+          {"newton_schulz_bf16", 1.0, Range::kAny},
           {"shape_scale", shape_scale, Range::kAny}};
 }
 
@@ -100,6 +102,7 @@ std::map<std::string, OptimizerSpec> MakeSpecs() {
       {"adamuon",
        {.hypers = Join(Muon(1e-3, 0.95), {{"newton_schulz_steps", 5.0, Range::kAtLeast1},
                                           {"newton_schulz", Config::JORDAN, Range::kAny},
+                                          {"newton_schulz_bf16", 1.0, Range::kAny},
                                           kEps}),
         .make = MakeAdaMuon,
         .matrices_only = true,
@@ -181,9 +184,12 @@ std::function<Tensor(const Tensor&)> Orthogonalizer(const HyperValues& values,
                                                     const std::string& prefix) {
   const auto steps = static_cast<int>(values.at(prefix + "newton_schulz_steps"));
   const auto table = TableOf(ChoiceOf<Config::NewtonSchulzTable>(values, prefix + "newton_schulz"));
-  return [quintic = NewtonSchulzSteps(table, steps)](const Tensor& m) {
+  const bool bf16 = IsSet(values, prefix + "newton_schulz_bf16");
+  return [quintic = NewtonSchulzSteps(table, steps), bf16](const Tensor& m) {
     if (m.size() == 0) return m;
-    return Reshape(NewtonSchulz(Reshape(m, MatrixShape(m.shape())), quintic), m.shape());
+    const DType in = bf16 && m.dtype() == DType::kF32 ? DType::kBf16 : m.dtype();
+    const Tensor matrix = Cast(Reshape(m, MatrixShape(m.shape())), in);
+    return Reshape(Cast(NewtonSchulz(matrix, quintic), m.dtype()), m.shape());
   };
 }
 

@@ -23,7 +23,8 @@ bool MayUseKernels(const NamedTensors& tensors) {
 // Or on another device, which has an order of its own. Tapes and scopes are of this thread.
 bool IsBound(const UpdateJob& job) {
   const Signal& s = job.signal;
-  bool may = job.param.device() == Device::kCpu && MayUseKernels(job.state) && MayUseKernels(job.step.hypers) &&
+  bool may = job.param.device() == Device::kCpu && MayUseKernels(job.state) &&
+             MayUseKernels(job.step.hypers) &&
              palimpsest::MayUseKernels({&job.param, &s.gradient, &job.step.grad_scale});
   if (s.pairs)
     may = may &&
