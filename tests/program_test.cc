@@ -68,6 +68,16 @@ TEST(Program, TrainsEvaluatesAndGenerates) {
   EXPECT_EQ(Palimpsest(generate).out, text.out);
 }
 
+TEST(Program, EvaluatesTheAverageOfTheWeightsThatTrainingDoes) {
+  const SmallRun run, plain;
+  const ProcessResult trained = Palimpsest(run.TrainArgs({"optimizer.average_keep=0.9"}));
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  const std::string loss = trained.out.substr(trained.out.rfind("val loss"), 15);
+  EXPECT_THAT(Palimpsest({"eval", "--run=" + run.run_dir}).out, HasSubstr(loss));
+  const ProcessResult without = Palimpsest(plain.TrainArgs());
+  EXPECT_THAT(without.out, Not(HasSubstr(loss)));
+}
+
 TEST(Program, StoppedBySignalsItGoesOnToTheSameBits) {
   const SmallRun whole, stopped;
   const std::vector<std::string> longer = {"steps=3000", "checkpoint_every=0", "eval_every=0"};
@@ -125,7 +135,7 @@ TEST(Program, ItsBannerIsShort) {
   ExpectFits80Columns(trained.out, run.run_dir);
   EXPECT_THAT(trained.out,
               AllOf(HasSubstr("\noptim    muon, lr 0.003, weight decay 0.00123, wsd: "),
-                    HasSubstr("\noptim    frozen: 4096 parameters\n")));
+                    HasSubstr("\noptim    frozen: 4096 parameters, 0 bytes of state\n")));
 }
 
 TEST(Program, RunsOutOfMemoryWithOneLine) {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "optim/optimizer.h"
 #include "train/checkpoint.h"
 #include "train/config.h"
 #include "train/file.h"
@@ -10,6 +11,23 @@
 #include "train/run_dir.h"
 
 namespace palimpsest {
+namespace {
+
+// The average of the weights, if the optimizer kept one; else the weights.
+absl::StatusOr<NamedTensors> ParamsToEvaluate(const TrainConfig& config, const std::string& path,
+                                              const Checkpoint& checkpoint) {
+  if (config.optimizer().average_keep() == 0) return checkpoint.params;
+  const absl::StatusOr<Checkpoint> whole = LoadCheckpoint(path);
+  if (!whole.ok()) return whole.status();
+  const auto optimizer = Optimizer::Create(config.optimizer(), whole->params);
+  if (!optimizer.ok()) return optimizer.status();
+  const absl::Status status =
+      MatchTensors(path, "optimizer state", whole->optimizer, (*optimizer)->Init(whole->params));
+  if (!status.ok()) return status;
+  return (*optimizer)->Averaged(whole->params, whole->optimizer);
+}
+
+}  // namespace
 
 absl::StatusOr<LoadedRun> LoadRun(const std::string& run,
                                   const std::vector<std::string>& overrides) {
@@ -37,8 +55,9 @@ absl::StatusOr<LoadedRun> LoadRun(const std::string& run,
   if (absl::Status s = MatchTensors(found->path, "parameters", checkpoint->params, Params(**model));
       !s.ok())
     return s;
-  (*model)->ForEachParam(
-      [&](const std::string& path, Tensor& param) { param = checkpoint->params.at(path); });
+  absl::StatusOr<NamedTensors> params = ParamsToEvaluate(*config, found->path, *checkpoint);
+  if (!params.ok()) return params.status();
+  (*model)->ForEachParam([&](const std::string& path, Tensor& param) { param = params->at(path); });
   return LoadedRun{*std::move(config), *std::move(model), found->path, checkpoint->step};
 }
 

@@ -12,7 +12,8 @@
 
 namespace palimpsest {
 
-// A trained model: a run's newest complete checkpoint.
+// A trained model: a run's newest complete checkpoint. Of a run that averages its weights, the
+// average.
 struct LoadedRun {
   TrainConfig config;
   std::unique_ptr<LanguageModel> model;

@@ -22,24 +22,22 @@ struct StudyOptions {
   int64_t seeds = 3;
 };
 
-struct StudyRun {
-  LossCurve validation;  // Ends with infinity if the loss or a gradient became so.
-  double seconds_per_step = 0;
-};
-
 struct OptimizerStudy {
   std::string name;
   std::map<double, double> tuning;  // Last validation loss by learning rate.
   double learning_rate = 0;         // The best of these.
-  std::vector<StudyRun> runs;       // With that one, a seed each.
+  // Validation losses with that one, a seed each. They end with infinity where a loss or gradient
+  // became so.
+  std::vector<LossCurve> runs;
   int64_t state_bytes = 0;
+  double seconds_per_step = 0;
 };
 
 // Tunes each optimizer's learning rate, all by one rule, and trains with the best one from several
 // seeds. The rule: the config's rate, half and twice it, and on by factors of two until the best is
 // not at an end, each for half the steps from a seed of its own. An auxiliary optimizer has adamw's
-// best. Runs that are finished are read, not run again; one that was stopped goes on. Cancelled if
-// a signal stops it.
+// best. Runs that are finished are read, not run again; one that was stopped goes on. Last, steps
+// are timed, the optimizers taking turns. Cancelled if a signal stops it.
 absl::StatusOr<std::vector<OptimizerStudy>> RunStudy(const StudyOptions& options,
                                                      Progress* progress);
 
