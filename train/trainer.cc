@@ -157,19 +157,23 @@ absl::StatusOr<StepResult> Trainer::Step() {
   const std::unique_ptr<PairSumsTap> pairs = Listen();
   Gradients gradients = ComputeGradients();
   if (absl::Status s = CheckSeen(pairs.get()); !s.ok()) return s;
-  if (!std::isfinite(gradients.loss))
+  const bool skips = config_.optimizer().non_finite() == OptimizerConfig::SKIP;
+  if (!std::isfinite(gradients.loss) && !skips)
     return ExplainNotFinite(absl::StrCat("the loss is ", gradients.loss));
   TakeParamsBack();
   UpdateResult update = optimizer_->Update(std::move(params_), std::move(gradients.grads),
                                            std::move(optimizer_state_), step_, {}, pairs.get());
   params_ = std::move(update.params);
   optimizer_state_ = std::move(update.state);
-  const bool skips = config_.optimizer().non_finite() == OptimizerConfig::SKIP;
   if (!update.non_finite.empty() && !skips)
     return ExplainNotFinite(absl::StrCat("the gradient of ", update.non_finite, " is not finite"));
   ++step_;
-  return StepResult{
-      step_, gradients.loss, update.grad_norm, update.learning_rate, update.non_finite, tokens()};
+  return StepResult{step_,
+                    gradients.loss,
+                    update.grad_norm,
+                    update.learning_rate,
+                    optimizer_->Skipped(optimizer_state_),
+                    tokens()};
 }
 
 Score Trainer::Evaluate(int64_t batches) {

@@ -20,9 +20,9 @@ struct StepResult {
   int64_t step;  // Steps done, this one included.
   double loss;   // Of the batch, before the update.
   double grad_norm, learning_rate;
-  // The parameter whose gradient was not finite, where the optimizer skips such steps: then nothing
-  // was updated.
-  std::string skipped;
+  // Steps so far that updated nothing, where the optimizer skips those with gradients that are not
+  // finite.
+  int64_t skipped;
   int64_t tokens;  // Trained on so far.
 };
 

@@ -3,10 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <string>
 #include <vector>
 
 #include "core/parallel.h"
+#include "optim/optimizers.h"
 #include "train/proto_text.h"
 
 namespace palimpsest {
@@ -53,6 +55,49 @@ void ExpectSameBits(const NamedTensors& a, const NamedTensors& b) {
 }
 
 std::string Error(const absl::Status& status) { return std::string(status.message()); }
+
+// Each optimizer, with an average of the weights, clipping and gradients in parts.
+class AnyOptimizerTest : public testing::TestWithParam<std::string> {
+ protected:
+  static TrainConfig Optimizing() {
+    TrainConfig config = Config();
+    config.mutable_optimizer()->set_name(GetParam());
+    config.mutable_optimizer()->set_average_keep(0.5);
+    config.set_grad_accumulation(2);
+    return config;
+  }
+};
+
+TEST_P(AnyOptimizerTest, ResumesFromACheckpointWithTheSameBits) {
+  const auto whole = Make(Optimizing()), begun = Make(Optimizing()), resumed = Make(Optimizing());
+  const std::vector<double> losses = Losses(whole.get(), 9);
+  Losses(begun.get(), 4);
+  absl::StatusOr<Checkpoint> checkpoint = begun->MakeCheckpoint("test");
+  ASSERT_TRUE(checkpoint.ok()) << Error(checkpoint.status());
+  ASSERT_TRUE(resumed->Restore("checkpoint", *std::move(checkpoint)).ok());
+  EXPECT_EQ(Losses(resumed.get(), 5), std::vector<double>(losses.begin() + 4, losses.end()));
+  ExpectSameBits(resumed->params(), whole->params());
+  EXPECT_EQ(resumed->Evaluate(1).loss(), whole->Evaluate(1).loss());
+}
+
+INSTANTIATE_TEST_SUITE_P(All, AnyOptimizerTest, testing::ValuesIn([] {
+                           std::vector<std::string> names;
+                           for (const auto& [name, spec] : OptimizerSpecs()) names.push_back(name);
+                           return names;
+                         }()),
+                         [](const auto& info) { return info.param; });
+
+// Evaluations are of the average of the weights.
+TEST(Trainer, EvaluatesTheAverageOfTheWeights) {
+  TrainConfig config = Config();
+  config.mutable_optimizer()->set_average_keep(0.999);
+  const auto averaging = Make(config), plain = Make(Config());
+  const double untrained = plain->Evaluate().loss();
+  Losses(averaging.get(), 20), Losses(plain.get(), 20);
+  ExpectSameBits(averaging->params(), plain->params());
+  EXPECT_NEAR(averaging->Evaluate().loss(), untrained, 0.02);
+  EXPECT_GT(std::abs(plain->Evaluate().loss() - untrained), 0.1);
+}
 
 class AnyMixerTest : public testing::TestWithParam<const char*> {};
 

@@ -80,6 +80,7 @@ class TrainingLoop {
          FormatCount(throughput_.tokens_per_second()) + " tok/s",
          FormatBytes(Allocator::Of(Device::kCpu).stats().peak_bytes),
          "ETA " + FormatDuration(per_step * static_cast<double>(config_.steps() - r.step))});
+    if (r.skipped > 0) fields.push_back(absl::StrCat(r.skipped, " skipped"));
     progress_.Show(fields);
     if (!last && !Due(r.step, config_.log_every())) return absl::OkStatus();
     if (!progress_.live()) progress_.PrintFields(fields);
@@ -88,6 +89,7 @@ class TrainingLoop {
                                 {"loss", r.loss},
                                 {"learning_rate", r.learning_rate},
                                 {"grad_norm", r.grad_norm},
+                                {"skipped", r.skipped},
                                 {"tokens", r.tokens},
                                 {"tokens_per_second", throughput_.tokens_per_second()}});
   }
