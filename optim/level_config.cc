@@ -252,6 +252,9 @@ absl::StatusOr<std::unique_ptr<Level>> MakeLevel(const Config::Level& level,
   if (kind == "deep") {
     if (ChoiceOf<Config::Target>(values, prefix + "target") == Config::BASIS)
       return Invalid(absl::StrCat(prefix, "target BASIS is for matrices as memories"));
+    const auto pairs = ChoiceOf<Config::Pairs>(values, prefix + "pairs");
+    if (pairs != Config::ROWS && pairs != Config::ENTRIES)
+      return Invalid(absl::StrCat(prefix, "pairs of kind deep are ROWS or ENTRIES"));
     return MakeDeep(prefix, std::move(options), values);
   }
   if (kind == "memory") return MakeMemory(level, prefix, std::move(options), values);

@@ -44,6 +44,8 @@ INSTANTIATE_TEST_SUITE_P(
             "optimizer.level.0.preconditioner ROW_NORM is for reading MATRIX"},
         Bad{"kind: 'hope_delta' reading: VECTOR preconditioner: ROW_NORM",
             "optimizer.level.0.preconditioner ROW_NORM is for reading MATRIX"},
+        Bad{"kind: 'deep' pairs: ACTIVATIONS",
+            "optimizer.level.0.pairs of kind deep are ROWS or ENTRIES"},
         Bad{"kind: 'deep' target: BASIS", "optimizer.level.0.target BASIS is for matrices"},
         Bad{"kind: 'delta_momentum' nesterov: true contraction: DIRECT",
             "optimizer.level.0.nesterov reads the memory after one more write"},

@@ -12,6 +12,7 @@
 #include "ops/elementwise.h"
 #include "ops/linalg.h"
 #include "ops/reduce.h"
+#include "optim/optimizers.h"
 #include "optim/testing.h"
 #include "tests/gradcheck.h"
 #include "tests/program_testing.h"
@@ -101,6 +102,15 @@ TEST_F(OptimCommandTest, SeveralParametersAreOneOptimizer) {
       EXPECT_EQ(x.dtype(), w.dtype());
       EXPECT_EQ(x.ToVector(), w.ToVector()) << name << " " << t;
     }
+  }
+}
+
+TEST_F(OptimCommandTest, AloneListsWhatThereIs) {
+  const ProcessResult r = Palimpsest({"optim"});
+  EXPECT_EQ(r.code, 0) << r.err;
+  for (const auto& [name, spec] : OptimizerSpecs()) {
+    EXPECT_THAT("\n" + r.out, HasSubstr("\n" + name + " "));
+    EXPECT_THAT(r.out, HasSubstr(spec.equation));
   }
 }
 

@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <map>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/strip.h"
 #include "core/check.h"
 #include "google/protobuf/descriptor.h"
+#include "optim/level_config.h"
 
 namespace palimpsest {
 namespace {
@@ -56,7 +57,7 @@ const std::map<std::string, std::string>& Meanings() {
       {"contraction", "how the memory meets a batch; the result is the same"},
       {"delta_muon.contraction", "the same; DIRECT needs nesterov false"},
       {"target", "what the memory is to answer to a row g of the gradient"},
-      {"deep.target", "what the memory is to answer to a pair; not BASIS"},
+      {"deep.target", "what the memory is to answer to a pair"},
       {"memory.target", "what the memory is to answer to a part of the gradient"},
       {"expansion", "hidden size of the memory as a multiple of its key's"},
       {"per_tensor", "a b for each parameter, not one for all"},
@@ -67,7 +68,6 @@ const std::map<std::string, std::string>& Meanings() {
       {"reading", "what `m (keep - g^T g)` means"},
       {"preconditioner", "P; ROW_NORM is diag(1 / \\|g_r\\|), of the MATRIX reading"},
       {"pairs", "the pairs a gradient is"},
-      {"deep.pairs", "the pairs a gradient is: ENTRIES, or its rows"},
       {"features", "of the key or, where that is 1, of the gradient"},
       {"output", "made of what is read"},
       {"weight", "of the level in a sum"}};
@@ -111,9 +111,9 @@ bool Takes(const OptimizerSpec& spec, const std::string& name, double value) {
   return spec.conflict(values).empty();
 }
 
-// A hyper-parameter that is a field of `message`.
+// A hyper-parameter that is a field of `message`; of a choice, with the values it `takes`.
 HyperText Describe(const google::protobuf::Descriptor& message, const std::string& owner,
-                   const HyperSpec& hyper, const OptimizerSpec& spec) {
+                   const HyperSpec& hyper, absl::FunctionRef<bool(double value)> takes) {
   const Field* field = message.FindFieldByName(hyper.name);
   PALIMPSEST_CHECK(field != nullptr) << message.full_name() << " has no " << hyper.name;
   HyperText text{hyper.name, MeaningOf(owner, hyper.name), absl::StrCat(hyper.value),
@@ -124,7 +124,7 @@ HyperText Describe(const google::protobuf::Descriptor& message, const std::strin
     std::vector<std::string> names;
     for (int i = 0; i < choices->value_count(); ++i) {
       const google::protobuf::EnumValueDescriptor& value = *choices->value(i);
-      if (Takes(spec, hyper.name, value.number())) names.emplace_back(value.name());
+      if (takes(value.number())) names.emplace_back(value.name());
     }
     text.by_default = choices->FindValueByNumber(static_cast<int>(hyper.value))->name();
     text.values = absl::StrJoin(names, ", ");
@@ -134,28 +134,36 @@ HyperText Describe(const google::protobuf::Descriptor& message, const std::strin
 
 constexpr char kPrefix[] = "level.0.";
 
-// Of a level of this kind, without the prefix.
+OptimizerConfig::Level LevelOf(const std::string& kind) {
+  OptimizerConfig::Level level;
+  level.set_kind(kind);
+  if (kind == "memory") level.set_rule("delta");
+  return level;
+}
+
+// All that a level of this kind has; names have the prefix.
 std::vector<HyperSpec> LevelSpecs(const std::string& kind) {
-  OptimizerConfig config;
-  config.set_name("chain");
-  config.add_level()->set_kind(kind);
-  if (kind == "memory") config.mutable_level(0)->set_rule("hebbian");
-  const auto all = HypersOf(config, "optimizer");
-  PALIMPSEST_CHECK(all.ok()) << all.status();
-  std::vector<HyperSpec> own;
-  for (HyperSpec spec : *all) {
-    if (!absl::StartsWith(spec.name, kPrefix)) continue;
-    spec.name = spec.name.substr(sizeof(kPrefix) - 1);
-    if (!absl::StartsWith(spec.name, "gates.")) own.push_back(spec);
-  }
-  return own;
+  const auto specs = LevelHypers(LevelOf(kind), kPrefix);
+  PALIMPSEST_CHECK(specs.ok()) << specs.status();
+  return *specs;
 }
 
 std::vector<HyperText> DescribeLevelSpecs(const std::string& kind,
                                           const std::vector<HyperSpec>& specs) {
+  HyperValues defaults;
+  for (const HyperSpec& spec : LevelSpecs(kind)) defaults[spec.name] = spec.value;
   std::vector<HyperText> texts;
-  for (const HyperSpec& spec : specs)
-    texts.push_back(Describe(*OptimizerConfig::Level::descriptor(), kind, spec, {}));
+  for (HyperSpec spec : specs) {
+    const std::string name = spec.name;
+    spec.name = name.substr(sizeof(kPrefix) - 1);
+    if (absl::StartsWith(spec.name, "gates.")) continue;
+    const auto takes = [&](double value) {
+      HyperValues values = defaults;
+      values[name] = value;
+      return MakeLevel(LevelOf(kind), kPrefix, "m", values).ok();
+    };
+    texts.push_back(Describe(*OptimizerConfig::Level::descriptor(), kind, spec, takes));
+  }
   return texts;
 }
 
@@ -164,7 +172,8 @@ std::vector<HyperText> DescribeLevelSpecs(const std::string& kind,
 std::vector<HyperText> DescribeHypers(const std::string& optimizer, const OptimizerSpec& spec) {
   std::vector<HyperText> texts;
   for (const HyperSpec& hyper : spec.hypers)
-    texts.push_back(Describe(*OptimizerConfig::descriptor(), optimizer, hyper, spec));
+    texts.push_back(Describe(*OptimizerConfig::descriptor(), optimizer, hyper,
+                             [&](double value) { return Takes(spec, hyper.name, value); }));
   return texts;
 }
 
@@ -173,7 +182,7 @@ std::vector<std::string> LevelKinds() {
 }
 
 // A level that remembers nothing has what all have.
-std::vector<HyperText> DescribeLevel() { return DescribeLevelSpecs("", LevelSpecs("none")); }
+std::vector<HyperText> DescribeLevel() { return DescribeLevelSpecs("none", LevelSpecs("none")); }
 
 std::vector<HyperText> DescribeLevel(const std::string& kind) {
   const std::vector<HyperSpec> common = LevelSpecs("none");
