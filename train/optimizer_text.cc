@@ -42,6 +42,7 @@ const std::map<std::string, std::string>& Meanings() {
       {"momentum.nesterov", "read as if written once more; needs dampening 0"},
       {"newton_schulz_steps", "steps of the iteration"},
       {"newton_schulz", "its coefficients"},
+      {"newton_schulz_bf16", "its products in bf16, as Muon is published; not of f64 parameters"},
       {"shape_scale", "the factor of an [m, n] matrix's step"},
       {"eta", "step size of the delta rule"},
       {"dmgd.eta", "step size of the memory's descent, on the mean over rows"},
