@@ -102,7 +102,7 @@ class Chains {
   // none; a chain's last polynomial is of G as the steps before it left them, times the square of
   // their gain.
   size_t EndOfChain(size_t begin) const {
-    constexpr double kMostError = 0x1p-8;
+    constexpr double kMostError = 0x1p-13;
     const double eps = std::numeric_limits<T>::epsilon();
     if (2 * std::max(g_.rows, g_.cols) < 3 * products_.side) return begin + 1;
     double gain = g_.steps[begin].a;
