@@ -3,7 +3,8 @@
 // after adamw. They take turns, step by step, so that all see the same machine; printed are the
 // least and the median time of a step, the median of the ratios to adamw's step of the same turn,
 // what the update alone takes, and the optimizer's bytes of state.
-//   bazel run -c opt //train:step_benchmark -- [turns] [optimizer config...]
+//   bazel run //train:step_benchmark -- [turns] [vocabulary] [optimizer config...]
+// The vocabulary is of bytes, 256, unless another is given; Llama 2 has 32000.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -47,10 +48,11 @@ double Median(std::vector<double> x) {
 // One model in training.
 class Run {
  public:
-  explicit Run(const std::string& config) : config_(config) {
+  Run(int64_t vocab, const std::string& config) : config_(config) {
     ModelConfig model;
     PALIMPSEST_CHECK(google::protobuf::TextFormat::ParseFromString(
-        "vocab_size: 256 width: 384 layers: 6 block { attention { heads: 6 } mlp {} }", &model));
+        "width: 384 layers: 6 block { attention { heads: 6 } mlp {} }", &model));
+    model.set_vocab_size(vocab);
     OptimizerConfig optimizer;
     PALIMPSEST_CHECK(google::protobuf::TextFormat::ParseFromString(config, &optimizer)) << config;
     optimizer.set_clip_norm(1.0);
@@ -111,13 +113,13 @@ void Report(const Run& run, const std::vector<double>& base) {
       Median(ratios), 1e3 * run.update(), 1e-6 * static_cast<double>(run.state_bytes()));
 }
 
-void Main(int turns, std::vector<std::string> configs) {
+void Main(int turns, int64_t vocab, std::vector<std::string> configs) {
   Tensor tokens = Tensor::Empty({kBatch, kTime}, DType::kI32);
   for (int64_t i = 0; i < tokens.size(); ++i)
-    tokens.mutable_data<int32_t>()[i] = static_cast<int32_t>((i * 2654435761u >> 8) % 256);
+    tokens.mutable_data<int32_t>()[i] = static_cast<int32_t>((i * 2654435761u >> 8) % vocab);
   configs.insert(configs.begin(), "name: 'adamw'");
   std::vector<std::unique_ptr<Run>> runs;
-  for (const std::string& config : configs) runs.push_back(std::make_unique<Run>(config));
+  for (const std::string& config : configs) runs.push_back(std::make_unique<Run>(vocab, config));
   for (int turn = 0; turn <= turns; ++turn) {
     for (const auto& run : runs) run->Step(tokens);
   }
@@ -130,8 +132,9 @@ void Main(int turns, std::vector<std::string> configs) {
 }  // namespace palimpsest
 
 int main(int argc, char** argv) {
-  std::vector<std::string> configs(argv + std::min(argc, 2), argv + argc);
+  std::vector<std::string> configs(argv + std::min(argc, 3), argv + argc);
   if (configs.empty())
     configs.assign(std::begin(palimpsest::kDefaults), std::end(palimpsest::kDefaults));
-  palimpsest::Main(argc > 1 ? std::atoi(argv[1]) : 10, std::move(configs));
+  const auto number = [&](int i, int value) { return argc > i ? std::atoi(argv[i]) : value; };
+  palimpsest::Main(number(1, 10), number(2, 256), std::move(configs));
 }
