@@ -29,25 +29,6 @@ absl::StatusOr<NamedTensors> ParamsToEvaluate(const TrainConfig& config, const s
 
 }  // namespace
 
-namespace {
-
-// The weights that evaluations in training are of, where it averages them.
-absl::Status TakeAverages(const std::string& path, const OptimizerConfig& config,
-                          NamedTensors* params) {
-  const absl::StatusOr<Checkpoint> whole = LoadCheckpoint(path);
-  if (!whole.ok()) return whole.status();
-  const auto optimizer = Optimizer::Create(config, *params);
-  if (!optimizer.ok()) return optimizer.status();
-  if (absl::Status s =
-          MatchTensors(path, "optimizer state", whole->optimizer, (*optimizer)->Init(*params));
-      !s.ok())
-    return s;
-  *params = (*optimizer)->Averaged(*params, whole->optimizer);
-  return absl::OkStatus();
-}
-
-}  // namespace
-
 absl::StatusOr<LoadedRun> LoadRun(const std::string& run,
                                   const std::vector<std::string>& overrides) {
   if (run.empty())
@@ -63,11 +44,6 @@ absl::StatusOr<LoadedRun> LoadRun(const std::string& run,
   if (!checkpoint.ok()) return checkpoint.status();
   absl::StatusOr<TrainConfig> config = ParseConfigText(checkpoint->config, found->path);
   if (!config.ok()) return config.status();
-  if (config->optimizer().average_keep() > 0.0) {
-    if (absl::Status s = TakeAverages(found->path, config->optimizer(), &checkpoint->params);
-        !s.ok())
-      return s;
-  }
   if (absl::Status s = CheckPlugins(*config); !s.ok()) return s;
   for (const std::string& override_text : overrides) {
     if (absl::Status s = ApplyOverride(override_text, &*config); !s.ok()) return s;
