@@ -6,9 +6,9 @@
 
 #include "conformance/checks.h"
 #include "memory_rules/plugin.h"
-#include "ops/layout.h"
 #include "ops/linalg.h"
-#include "optim/level.h"
+#include "optim/optimizer.h"
+#include "optim/testing.h"
 
 namespace palimpsest {
 namespace {
@@ -49,30 +49,23 @@ TEST_F(PluginRule, TakesParametersAsBuiltInOnesDo) {
 // As a level of an optimizer. Under the single key 1, Longhorn's minimum of |m - m'|^2 + beta |m -
 // g|^2 is an average of gradients: an EMA with keep 1 / (1 + beta).
 TEST_F(PluginRule, IsAMomentum) {
-  const double beta = 0.25;
-  const Shape shape = {3, 2};
-  Level longhorn;
-  longhorn.slot = "m";
-  longhorn.memory = RuleOf({"longhorn"});
-  longhorn.dims = [](const Shape& param) { return MemoryDims{1, 1, NumElements(param)}; };
-  longhorn.encode = [&](const Signal& s, const LevelStep&) {
-    return Block{Tensor::Full({1, 1, 1}, 1.0, DType::kF64),
-                 Reshape(s.gradient, {1, 1, -1}),
-                 {{"beta", Tensor::Full({1, 1}, beta, DType::kF64)}}};
+  const auto level = [](const std::string& text) {
+    return "name: 'chain' lr: 0.1 level { " + text + " }";
   };
-  longhorn.query = [](const Signal&) { return Tensor::Full({1, 1, 1}, 1.0, DType::kF64); };
-  longhorn.output = [](const Tensor& read, const Signal& s, const LevelStep&) {
-    return Reshape(read, s.gradient.shape());
-  };
-  const Level ema = EmaLevel({.slot = "m", .keep = "keep"});
-  const Hypers hypers = {{"keep", Tensor::Full({}, 1.0 / (1.0 + beta), DType::kF64)}};
-  NamedTensors a = longhorn.Init(shape, DType::kF64), b = ema.Init(shape, DType::kF64);
+  const std::string longhorn =
+      level("kind: 'memory' rule: 'longhorn' gates { key: 'beta' value: 0.25 }");
+  const NamedTensors params = RandomTensors({{"w", Tensor::Empty({3, 2}, DType::kF64)}}, 1);
+  UpdateResult a{.params = params}, b = a;
+  const auto plugin = MakeOptimizer(longhorn, params),
+             ema = MakeOptimizer(level("kind: 'ema' keep: 0.8"), params);
+  a.state = plugin->Init(params), b.state = ema->Init(params);
   for (int step = 0; step < 4; ++step) {
-    const Signal signal{RandomNormal(shape, RandomStream(step, "gradient"), DType::kF64)};
-    EXPECT_LT(
-        Distance(longhorn.Update(signal, step, hypers, a), ema.Update(signal, step, hypers, b)),
-        1e-15);
+    const NamedTensors grads = RandomTensors(params, 2 + step);
+    a = plugin->Update(a.params, grads, a.state, step);
+    b = ema->Update(b.params, grads, b.state, step);
+    EXPECT_LT(Distance(a.params.at("w"), b.params.at("w")), 1e-15);
   }
+  EXPECT_GT(Distance(a.params.at("w"), params.at("w")), 0.01);
 }
 
 }  // namespace

@@ -7,7 +7,13 @@ import json
 import sys
 
 # Known to GCC alone, or refused by clang.
-_DROPPED = ("-fno-canonical-system-headers", "-Wno-free-nonheap-object", "-D__")
+_DROPPED = (
+    "-fno-canonical-system-headers",
+    "-Wno-free-nonheap-object",
+    "-D__",
+    "-mmove-max",
+    "-mstore-max",
+)
 
 
 def main():

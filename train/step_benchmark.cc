@@ -136,5 +136,9 @@ int main(int argc, char** argv) {
   if (configs.empty())
     configs.assign(std::begin(palimpsest::kDefaults), std::end(palimpsest::kDefaults));
   const auto number = [&](int i, int value) { return argc > i ? std::atoi(argv[i]) : value; };
+  if (number(1, 10) < 1 || number(2, 256) < 1) {
+    std::fprintf(stderr, "step_benchmark [turns] [vocabulary] [optimizer config...]\n");
+    return 2;
+  }
   palimpsest::Main(number(1, 10), number(2, 256), std::move(configs));
 }

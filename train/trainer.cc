@@ -160,6 +160,11 @@ absl::StatusOr<StepResult> Trainer::Step() {
   const bool skips = config_.optimizer().non_finite() == OptimizerConfig::SKIP;
   if (!std::isfinite(gradients.loss) && !skips)
     return ExplainNotFinite(absl::StrCat("the loss is ", gradients.loss));
+  // Skipped as a gradient that is not finite is, which it may well have.
+  if (!std::isfinite(gradients.loss)) {
+    Tensor& g = gradients.grads.begin()->second;
+    g = Tensor::Full(g.shape(), gradients.loss, g.dtype(), g.device());
+  }
   TakeParamsBack();
   UpdateResult update = optimizer_->Update(std::move(params_), std::move(gradients.grads),
                                            std::move(optimizer_state_), step_, {}, pairs.get());
