@@ -129,6 +129,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"chained",
              "name: 'chain' lr: 0.3 second_moment: UPDATE level { kind: 'delta_momentum' } "
              "level { kind: 'ema' nesterov: true corrected: true output: NEWTON_SCHULZ }"},
+        Case{"activation_features",
+             "name: 'chain' lr: 0.3 level { kind: 'delta_momentum' features: TANH }"},
         Case{"summed",
              "name: 'chain' lr: 0.3 summed: true level { kind: 'none' weight: 0.5 } "
              "level { kind: 'ema' period: 2 weight: 2 output: ROW_UNIT }"},

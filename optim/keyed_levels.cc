@@ -73,12 +73,14 @@ std::unique_ptr<Level> ActivationKeyedLevel(LevelOptions options, ActivationKeye
     const Tensor keep = now.hypers.at(keyed.corrected_by);
     return Div(m, ScalarLike(Add(Neg(Pow(keep, static_cast<double>(now.writes))), 1.0), m));
   };
-  parts.listen = [contraction = keyed.contraction, nesterov = options.nesterov](
-                     const Tensor& param, double tokens, const Hypers&, const State& state) {
-    PairRequest request{.name = "unit", .keys = [=](const Tensor& x) {
-                          return TokenKeys{.keys = L2Normalize(x, kKeyEps * kKeyEps),
-                                           .key_key = 1.0 / tokens};
-                        }};
+  parts.listen = [contraction = keyed.contraction, nesterov = options.nesterov,
+                  features = options.features](const Tensor& param, double tokens, const Hypers&,
+                                               const State& state) {
+    const auto keys = [=](const Tensor& x) {
+      return TokenKeys{.keys = L2Normalize(ApplyFeatures(features, x), kKeyEps * kKeyEps),
+                       .key_key = 1.0 / tokens};
+    };
+    PairRequest request{.name = absl::StrCat("unit ", static_cast<int>(features)), .keys = keys};
     const double m = static_cast<double>(param.dim(0)), n = static_cast<double>(param.dim(1));
     const bool gram = contraction == OptimizerConfig::GRAM || nesterov ||
                       (contraction == OptimizerConfig::AUTO && GramIsCheaper(m, n, tokens));

@@ -228,9 +228,10 @@ absl::StatusOr<std::unique_ptr<Level>> MakeLevel(const Config::Level& level,
   const bool keyed = kind == "delta_momentum" ||
                      (kind == "memory" &&
                       ChoiceOf<Config::Pairs>(values, prefix + "pairs") == Config::ACTIVATIONS);
-  if (keyed && (options.period > 1 || options.features != Config::LINEAR)) {
-    return Invalid(absl::StrCat(prefix, "kind ", kind, ": keys are activations of unit length, ",
-                                "written every step; it has no period and no features"));
+  if (keyed && options.period > 1) {
+    return Invalid(absl::StrCat(prefix,
+                                "period: a level keyed on activations sees those of a step ",
+                                "and is written every step"));
   }
   if (keyed && options.nesterov &&
       ChoiceOf<Config::Contraction>(values, prefix + "contraction") == Config::DIRECT) {

@@ -50,7 +50,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"kind: 'delta_momentum' nesterov: true contraction: DIRECT",
             "optimizer.level.0.nesterov reads the memory after one more write"},
         Bad{"kind: 'delta_momentum' period: 2",
-            "optimizer.level.0.kind delta_momentum: keys are activations of unit length"},
+            "optimizer.level.0.period: a level keyed on activations sees those of a step"},
         Bad{"kind: 'ema' } level { kind: 'delta_momentum'",
             "optimizer.level.1.kind delta_momentum learns from activations"},
         Bad{"kind: 'ema' } second_moment: NORMALIZED_KEYS schedule {",

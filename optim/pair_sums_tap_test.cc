@@ -115,6 +115,20 @@ TEST(PairSumsTap, IsTheSumOverTokens) {
   EXPECT_GT(Distance(told.grads.at("a"), told.sums.at("a").value_key), 1e-3);
 }
 
+// Keys are features of the inputs, brought to unit length.
+TEST(PairSumsTap, SumsFeatures) {
+  const Net net;
+  const Tensor x = Normal({kTokens, kIn}, "x");
+  const Layers want = Pairs(net, x);
+  const Told told = Listen(
+      net.params, "name: 'chain' level { kind: 'delta_momentum' features: CUBE contraction: GRAM }",
+      kTokens, [&](const NamedTensors& p, PairSumsTap&) {
+        return Gradient(p, [&] { return Net::Loss(x, p, kTokens); });
+      });
+  const Tensor cube = Mul(x, Mul(x, x));
+  ExpectNear(told.sums.at("a"), ByHand(cube, want.d_a, kTokens));
+}
+
 // Of each contraction the same: the memory times the sum of k k^T.
 TEST(PairSumsTap, ContractionsAgree) {
   const Net net;

@@ -55,7 +55,7 @@ TEST_F(PluginRule, IsAMomentum) {
   const std::string longhorn =
       level("kind: 'memory' rule: 'longhorn' gates { key: 'beta' value: 0.25 }");
   const NamedTensors params = RandomTensors({{"w", Tensor::Empty({3, 2}, DType::kF64)}}, 1);
-  UpdateResult a{.params = params}, b = a;
+  UpdateResult a{.params = params, .state = {}}, b = a;
   const auto plugin = MakeOptimizer(longhorn, params),
              ema = MakeOptimizer(level("kind: 'ema' keep: 0.8"), params);
   a.state = plugin->Init(params), b.state = ema->Init(params);
