@@ -12,12 +12,6 @@
 namespace palimpsest {
 namespace {
 
-std::unique_ptr<MemoryRule> Hebbian() {
-  absl::StatusOr<std::unique_ptr<MemoryRule>> rule = MakeMemoryRule({"hebbian", {}, {}});
-  PALIMPSEST_CHECK(rule.ok()) << rule.status();
-  return *std::move(rule);
-}
-
 Tensor Constant(double value) { return Tensor::Full({}, value, DType::kF64); }
 Tensor OneMinus(const Tensor& x) { return Add(Neg(x), 1.0); }
 Tensor OnePlus(const Tensor& x) { return Add(x, 1.0); }
@@ -51,7 +45,10 @@ Tensor Write(const MemoryRule& rule, const Tensor& d, const Tensor& g, const Ten
 class Adaptive : public Level {
  public:
   Adaptive(std::string slot, std::string keep, bool per_tensor)
-      : rule_(Hebbian()), slot_(std::move(slot)), keep_(std::move(keep)), per_tensor_(per_tensor) {}
+      : rule_(BuiltInRule("hebbian")),
+        slot_(std::move(slot)),
+        keep_(std::move(keep)),
+        per_tensor_(per_tensor) {}
 
   const MemoryRule* memory() const override { return rule_.get(); }
   NamedTensors Init(const Shape& param, DType dtype) const override {
@@ -94,7 +91,7 @@ class Adaptive : public Level {
 class AdaptiveAdam : public Level {
  public:
   AdaptiveAdam(std::string slot, std::string keep)
-      : rule_(Hebbian()), slot_(std::move(slot)), keep_(std::move(keep)) {}
+      : rule_(BuiltInRule("hebbian")), slot_(std::move(slot)), keep_(std::move(keep)) {}
 
   const MemoryRule* memory() const override { return rule_.get(); }
   NamedTensors Init(const Shape& param, DType dtype) const override {

@@ -10,21 +10,14 @@ namespace {
 
 using Config = OptimizerConfig;
 
-std::shared_ptr<const MemoryRule> Rule(const std::string& name,
-                                       std::map<std::string, double> params = {}) {
-  absl::StatusOr<std::unique_ptr<MemoryRule>> rule = MakeMemoryRule({name, std::move(params), {}});
-  PALIMPSEST_CHECK(rule.ok()) << rule.status();
-  return *std::move(rule);
-}
-
 // Hong & Qu 2026 (AK-Momentum): the delta rule with the tokens' inputs as keys.
 std::unique_ptr<Level> DeltaMomentum(const HyperValues& values, const std::string& keep,
                                      bool corrected, LevelOptions options) {
-  return ActivationKeyedLevel(std::move(options),
-                              {.memory = Rule("titans_linear", {{"exact", 1}, {"momentum", 0}}),
-                               .gates = {{"log_keep", keep, /*log=*/true}, {"theta", "eta"}},
-                               .contraction = ChoiceOf<Config::Contraction>(values, "contraction"),
-                               .corrected_by = corrected ? keep : ""});
+  return ActivationKeyedLevel(
+      std::move(options), {.memory = BuiltInRule("titans_linear", {{"exact", 1}, {"momentum", 0}}),
+                           .gates = {{"log_keep", keep, /*log=*/true}, {"theta", "eta"}},
+                           .contraction = ChoiceOf<Config::Contraction>(values, "contraction"),
+                           .corrected_by = corrected ? keep : ""});
 }
 
 }  // namespace
@@ -72,7 +65,8 @@ Chain MakeDmgd(const HyperValues& values) {
   Chain chain;
   chain.levels.push_back(GradientKeyedLevel(
       {.slot = "m", .features = Config::UNIT_LENGTH},
-      {.memory = Rule("titans_mlp", {{"momentum", 0}, {"expansion", values.at("expansion")}}),
+      {.memory =
+           BuiltInRule("titans_mlp", {{"momentum", 0}, {"expansion", values.at("expansion")}}),
        .gates = {{"log_keep", "momentum", /*log=*/true}, {"theta", "eta"}},
        .target = ChoiceOf<Config::Target>(values, "target"),
        .mean = true}));

@@ -3,6 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/check.h"
+#include "memory_rules/linear_memory.h"
 #include "ops/elementwise.h"
 #include "ops/layout.h"
 #include "ops/norm.h"
@@ -26,15 +27,18 @@ Gates GatesOf(const std::vector<GateHyper>& hypers, const LevelStep& now, const 
   return gates;
 }
 
-// The memory as a matrix [value, key]: what it answers to the unit vectors.
+Tensor Identity(int64_t n, const Tensor& like) {
+  Tensor eye = Tensor::Full({n, n}, 0.0, DType::kF64);
+  for (int64_t i = 0; i < n; ++i) eye.mutable_data<double>()[i * n + i] = 1.0;
+  return CopyTo(Cast(eye, like.dtype()), like.device());
+}
+
+// The memory as a matrix [value, key]: what it answers to the unit vectors, which where it is one
+// needs no asking.
 Tensor AsMatrix(const MemoryRule& rule, const State& state, int64_t keys) {
-  const Tensor& like = state[0];
-  if (state[0].rank() == 3 && state[0].dim(0) == 1 &&
-      rule.state_names() == std::vector<std::string>{"M"} && state[0].dim(2) == keys)
-    return Reshape(state[0], {state[0].dim(1), keys});
-  Tensor basis = Tensor::Full({1, keys, keys}, 0.0, DType::kF64);
-  for (int64_t i = 0; i < keys; ++i) basis.mutable_data<double>()[i * keys + i] = 1.0;
-  const Tensor y = rule.Read(state, CopyTo(Cast(basis, like.dtype()), like.device()));
+  const auto* linear = dynamic_cast<const LinearMemory*>(&rule);
+  if (linear != nullptr && !linear->transposed()) return Reshape(state[0], {state[0].dim(1), keys});
+  const Tensor y = rule.Read(state, Reshape(Identity(keys, state[0]), {1, keys, keys}));
   return Permute(Reshape(y, {keys, y.dim(2)}), {1, 0});
 }
 
@@ -102,12 +106,6 @@ Shape KeyShape(GradientKeyedOptions::Pairs pairs, const Shape& param) {
   }
 }
 
-Tensor Identity(int64_t n, const Tensor& like) {
-  Tensor eye = Tensor::Full({n, n}, 0.0, DType::kF64);
-  for (int64_t i = 0; i < n; ++i) eye.mutable_data<double>()[i * n + i] = 1.0;
-  return CopyTo(Cast(eye, like.dtype()), like.device());
-}
-
 Tensor RowNorms(const Tensor& g) {
   const Tensor least = Tensor::Full({}, kLeastNorm, g.dtype(), g.device());
   return Maximum(Norm(g, {-1}, /*keep=*/true), least);
@@ -169,7 +167,7 @@ namespace {
 
 class Weights : public Level {
  public:
-  Weights() : delta_(*MakeMemoryRule({"delta", {}})) {}
+  Weights() : delta_(BuiltInRule("delta")) {}
 
   const MemoryRule* memory() const override { return delta_.get(); }
   NamedTensors Init(const Shape&, DType) const override { return {}; }

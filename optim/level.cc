@@ -1,8 +1,18 @@
 #include "optim/level.h"
 
+#include <utility>
+
+#include "core/check.h"
 #include "ops/elementwise.h"
 
 namespace palimpsest {
+
+std::unique_ptr<MemoryRule> BuiltInRule(const std::string& name,
+                                        std::map<std::string, double> params) {
+  absl::StatusOr<std::unique_ptr<MemoryRule>> rule = MakeMemoryRule({name, std::move(params), {}});
+  PALIMPSEST_CHECK(rule.ok()) << rule.status();
+  return *std::move(rule);
+}
 
 Tensor ScalarLike(const Tensor& scalar, const Tensor& like) {
   return CopyTo(Cast(scalar, like.dtype()), like.device());

@@ -154,11 +154,9 @@ std::unique_ptr<Level> MakeHopeDelta(const std::string& prefix, LevelOptions opt
     return EmaLevel(std::move(options), {.keep = clamped, .strength = Hyper(eta)});
   }
   using Pairs = GradientKeyedOptions::Pairs;
-  absl::StatusOr<std::unique_ptr<MemoryRule>> dgd = MakeMemoryRule({"dgd", {{"dot", 1}}, {}});
-  PALIMPSEST_CHECK(dgd.ok()) << dgd.status();
   return GradientKeyedLevel(
       std::move(options),
-      {.memory = *std::move(dgd),
+      {.memory = BuiltInRule("dgd", {{"dot", 1}}),
        .gates = {{"log_keep", keep, /*log=*/true}, {"eta", scale}},
        .pairs = reading == Config::VECTOR ? Pairs::kWhole : Pairs::kRows,
        .target = Config::BASIS,
@@ -171,12 +169,10 @@ std::unique_ptr<Level> MakeHopeDelta(const std::string& prefix, LevelOptions opt
 std::unique_ptr<Level> MakeDeep(const std::string& prefix, LevelOptions options,
                                 const HyperValues& values) {
   using Pairs = GradientKeyedOptions::Pairs;
-  absl::StatusOr<std::unique_ptr<MemoryRule>> mlp = MakeMemoryRule(
-      {"titans_mlp", {{"momentum", 0}, {"expansion", values.at(prefix + "expansion")}}, {}});
-  PALIMPSEST_CHECK(mlp.ok()) << mlp.status();
   return GradientKeyedLevel(
       std::move(options),
-      {.memory = *std::move(mlp),
+      {.memory = BuiltInRule("titans_mlp",
+                             {{"momentum", 0}, {"expansion", values.at(prefix + "expansion")}}),
        .gates = {{"log_keep", prefix + "keep", /*log=*/true}, {"theta", prefix + "eta"}},
        .pairs = ChoiceOf<Config::Pairs>(values, prefix + "pairs") == Config::ENTRIES
                     ? Pairs::kEntries
@@ -259,12 +255,9 @@ absl::StatusOr<std::unique_ptr<Level>> MakeLevel(const Config::Level& level,
     return MakeDeep(prefix, std::move(options), values);
   }
   if (kind == "memory") return MakeMemory(level, prefix, std::move(options), values);
-  absl::StatusOr<std::unique_ptr<MemoryRule>> rule =
-      MakeMemoryRule({"titans_linear", {{"exact", 1}, {"momentum", 0}}, {}});
-  PALIMPSEST_CHECK(rule.ok()) << rule.status();
   return ActivationKeyedLevel(
       std::move(options),
-      {.memory = *std::move(rule),
+      {.memory = BuiltInRule("titans_linear", {{"exact", 1}, {"momentum", 0}}),
        .gates = {{"log_keep", prefix + "keep", /*log=*/true}, {"theta", prefix + "eta"}},
        .contraction = ChoiceOf<Config::Contraction>(values, prefix + "contraction"),
        .corrected_by = IsSet(values, prefix + "corrected") ? prefix + "keep" : ""});

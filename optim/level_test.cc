@@ -106,5 +106,22 @@ TEST(Level, OfTheDeltaRuleOnRowsOfTheGradient) {
   }
 }
 
+// A memory that is kept transposed is read as what it answers, square or not.
+TEST(Level, OfAMemoryKeptTransposed) {
+  const std::shared_ptr<const MemoryRule> oja = *MakeMemoryRule({"oja", {}, {}});
+  const auto level =
+      GradientKeyedLevel({.slot = "m"}, {.memory = oja,
+                                         .gates = {{"log_keep", "keep", true}, {"eta", "keep"}},
+                                         .target = OptimizerConfig::BASIS});
+  NamedTensors state = level->Init({3, 3}, DType::kF64);
+  const Tensor g = RandomNormal({3, 3}, RandomStream(1, "gradient"), DType::kF64);
+  const std::vector<double> read = level->Update({g}, 0, Keep(0.5), {}, state).ToVector();
+  const Tensor eye = Tensor::FromVector({1, 3, 3}, {1, 0, 0, 0, 1, 0, 0, 0, 1}, DType::kF64);
+  const std::vector<double> answers = oja->Read({state.at("m")}, eye).ToVector();
+  for (int i = 0; i < 3; ++i) {
+    for (int j = 0; j < 3; ++j) EXPECT_NEAR(read[3 * i + j], answers[3 * j + i], 1e-14);
+  }
+}
+
 }  // namespace
 }  // namespace palimpsest

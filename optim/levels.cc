@@ -21,12 +21,6 @@ class None : public Level {
   }
 };
 
-std::unique_ptr<MemoryRule> Rule(const RuleConfig& config) {
-  absl::StatusOr<std::unique_ptr<MemoryRule>> rule = MakeMemoryRule(config);
-  PALIMPSEST_CHECK(rule.ok()) << rule.status();
-  return *std::move(rule);
-}
-
 Tensor OneMinus(const Tensor& x) { return Add(Neg(x), 1.0); }
 
 Tensor One(const Tensor& like) { return Tensor::Full({1, 1, 1}, 1.0, like.dtype(), like.device()); }
@@ -66,7 +60,7 @@ std::unique_ptr<Level> EmaLevel(LevelOptions options, EmaOptions ema) {
       return OneMinus(keep(s, now));
     };
   }
-  MemoryLevelParts parts{.slot = options.slot, .memory = Rule({"hebbian"})};
+  MemoryLevelParts parts{.slot = options.slot, .memory = BuiltInRule("hebbian")};
   parts.period = options.period, parts.holds_reading = options.holds_reading;
   parts.output = options.output;
   parts.dims = [](const Shape& param) {
