@@ -55,16 +55,17 @@ class Attention : public Mixer {
     return TotalBytes(InitTails(1)) + seen * per_token;
   }
 
-  MixerResult Forward(const Tensor& x, const NamedTensors& before,
-                      int64_t position) const override {
+  MixerResult Forward(const MixerInput& in) const override {
     const OpScope scope("attention");
+    const Tensor& x = in.x;
+    const NamedTensors& before = in.state;
     NamedTensors state;
     Tensor q = Project(q_, q_conv_, q_norm_, "q_conv", config_.heads(), x, before, state);
     Tensor k = Project(k_, k_conv_, k_norm_, "k_conv", config_.kv_heads(), x, before, state);
     Tensor v = Project(v_, v_conv_, {}, "v_conv", config_.kv_heads(), x, before, state);
     if (config_.rope()) {
-      q = Rope(q, position, config_.rope_base());
-      k = Rope(k, position, config_.rope_base());
+      q = Rope(q, in.position, config_.rope_base());
+      k = Rope(k, in.position, config_.rope_base());
     }
     k = Append(Carried(before, "k"), k);
     v = Append(Carried(before, "v"), v);

@@ -10,54 +10,17 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "memory_rules/rule.h"
+#include "nn/config_check.h"
 
 namespace palimpsest {
 namespace {
 
-// Large enough for any model, small enough that products of two fit.
-constexpr int64_t kMaxSize = int64_t{1} << 28, kMaxLayers = 10000;
+constexpr int64_t kMaxLayers = 10000;
 
-// Looks at the fields of one message, and keeps the first thing wrong.
-class Checker {
- public:
-  explicit Checker(std::string path) : path_(std::move(path)) {}
-
-  template <typename... Args>
-  void Require(bool condition, const char* field, const Args&... problem) {
-    if (condition || !status_.ok()) return;
-    status_ = absl::InvalidArgumentError(absl::StrCat(path_, ".", field, ": ", problem...));
-  }
-  void Size(const char* field, int64_t value, int64_t least = 1, int64_t most = kMaxSize) {
-    Require(value >= least && value <= most, field, value, " is not between ", least, " and ",
-            most);
-  }
-  void Positive(const char* field, double value) {
-    Require(value > 0.0 && std::isfinite(value), field, value, " is not positive and finite");
-  }
-  void Rate(const char* field, double value) {
-    Require(value >= 0.0 && value < 1.0, field, value, " is not in [0, 1)");
-  }
-  bool ok() const { return status_.ok(); }
-  const absl::Status& status() const { return status_; }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-  absl::Status status_;
-};
-
-// key_dim: given, or the width divided among the heads.
-int64_t ResolveKeyDim(Checker& check, int64_t width, int64_t heads, int64_t key_dim) {
-  check.Size("heads", heads);
-  check.Size("key_dim", key_dim, 0);
-  if (!check.ok() || key_dim > 0) return key_dim;
-  check.Require(width % heads == 0, "heads", heads, " does not divide width ", width,
-                "; choose another or set key_dim");
-  return width / heads;
-}
+}  // namespace
 
 absl::Status ResolveAttention(const std::string& path, int64_t width, ModelConfig::Attention& a) {
-  Checker check(path);
+  ConfigCheck check(path);
   a.set_key_dim(ResolveKeyDim(check, width, a.heads(), a.key_dim()));
   check.Size("kv_heads", a.kv_heads(), 0);
   if (a.kv_heads() == 0) a.set_kv_heads(a.heads());
@@ -72,6 +35,8 @@ absl::Status ResolveAttention(const std::string& path, int64_t width, ModelConfi
   return check.status();
 }
 
+namespace {
+
 bool InRange(GateKind kind, double init) {
   switch (kind) {
     case GateKind::kKey:
@@ -85,7 +50,7 @@ bool InRange(GateKind kind, double init) {
 
 absl::Status CheckGate(const std::string& path, const std::string& rule,
                        const std::vector<GateSpec>& specs, const ModelConfig::Gate& gate) {
-  Checker check(path);
+  ConfigCheck check(path);
   const auto name_of = [](std::string* out, const GateSpec& spec) { out->append(spec.name); };
   for (const GateSpec& spec : specs) {
     if (spec.name != gate.name()) continue;
@@ -116,8 +81,10 @@ absl::Status CheckGates(const std::string& path, const MemoryRule& rule,
   return absl::OkStatus();
 }
 
+}  // namespace
+
 absl::Status ResolveMemory(const std::string& path, int64_t width, ModelConfig::Memory& m) {
-  Checker check(path);
+  ConfigCheck check(path);
   m.set_key_dim(ResolveKeyDim(check, width, m.heads(), m.key_dim()));
   check.Size("value_heads", m.value_heads(), 0);
   if (m.value_heads() == 0) m.set_value_heads(m.heads());
@@ -144,7 +111,7 @@ absl::Status ResolveMemory(const std::string& path, int64_t width, ModelConfig::
 }
 
 absl::Status ResolveMlp(const std::string& path, int64_t width, ModelConfig::Mlp& mlp) {
-  Checker check(path);
+  ConfigCheck check(path);
   const bool gated = mlp.kind() == ModelConfig::Mlp::SWIGLU;
   check.Size("hidden", mlp.hidden(), 0);
   check.Require(mlp.expansion() >= 0.0 && mlp.expansion() * static_cast<double>(width) <= kMaxSize,
@@ -157,14 +124,31 @@ absl::Status ResolveMlp(const std::string& path, int64_t width, ModelConfig::Mlp
   return check.status();
 }
 
-absl::Status ResolveBlock(const std::string& path, int64_t width, ModelConfig::Block& block) {
-  absl::Status status = ResolveMlp(path + ".mlp", width, *block.mutable_mlp());
-  if (status.ok() && block.has_attention()) {
-    status = ResolveAttention(path + ".attention", width, *block.mutable_attention());
+namespace {
+
+absl::Status ResolveMixer(const std::string& path, int64_t width, ModelConfig::Block& block) {
+  switch (block.mixer_case()) {
+    case ModelConfig::Block::kAttention:
+      return ResolveAttention(path + ".attention", width, *block.mutable_attention());
+    case ModelConfig::Block::kMemory:
+      return ResolveMemory(path + ".memory", width, *block.mutable_memory());
+    case ModelConfig::Block::MIXER_NOT_SET: break;
   }
-  if (status.ok() && block.has_memory())
-    status = ResolveMemory(path + ".memory", width, *block.mutable_memory());
-  return status;
+  return absl::OkStatus();
+}
+
+absl::Status ResolveChannelMixer(const std::string& path, int64_t width,
+                                 ModelConfig::Block& block) {
+  switch (block.channel_mixer_case()) {
+    case ModelConfig::Block::kMlp:
+    case ModelConfig::Block::CHANNEL_MIXER_NOT_SET: break;
+  }
+  return ResolveMlp(path + ".mlp", width, *block.mutable_mlp());
+}
+
+absl::Status ResolveBlock(const std::string& path, int64_t width, ModelConfig::Block& block) {
+  if (absl::Status s = ResolveMixer(path, width, block); !s.ok()) return s;
+  return ResolveChannelMixer(path, width, block);
 }
 
 }  // namespace
@@ -177,7 +161,7 @@ RuleConfig RuleConfigOf(const ModelConfig::Rule& rule) {
 
 absl::StatusOr<ModelConfig> ResolveModelConfig(const ModelConfig& config) {
   ModelConfig resolved = config;
-  Checker check("model");
+  ConfigCheck check("model");
   check.Size("vocab_size", config.vocab_size());
   check.Size("width", config.width());
   check.Require(config.block_size() > 0, "block",

@@ -81,9 +81,10 @@ class MemoryLayer : public Mixer {
 
   int64_t StateBytes(int64_t) const override { return TotalBytes(InitState(1)); }
 
-  MixerResult Forward(const Tensor& x, const NamedTensors& before,
-                      int64_t position) const override {
+  MixerResult Forward(const MixerInput& in) const override {
     const OpScope scope("memory");
+    const Tensor& x = in.x;
+    const NamedTensors& before = in.state;
     NamedTensors state;
     Sequence seq;
     const int64_t pairs = rule_->pairs();
@@ -95,7 +96,7 @@ class MemoryLayer : public Mixer {
 
     ScanOptions options{.chunk = config_.chunk()};
     if (rule_->anchored()) {
-      options.phase = position % config_.chunk();
+      options.phase = in.position % config_.chunk();
       options.anchor = Load("anchor", before);
     }
     ScanResult scan = Scan(*rule_, seq, Load("memory", before), options);

@@ -1,6 +1,24 @@
 #include "nn/mixer.h"
 
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+
 namespace palimpsest {
+
+NamedTensors Under(const NamedTensors& all, const std::string& prefix) {
+  NamedTensors part;
+  for (auto it = all.lower_bound(prefix + "."); it != all.end(); ++it) {
+    if (!absl::StartsWith(it->first, prefix + ".")) break;
+    part[it->first.substr(prefix.size() + 1)] = it->second;
+  }
+  return part;
+}
+
+void PutUnder(const std::string& prefix, NamedTensors part, NamedTensors& all) {
+  for (auto& [name, tensor] : part) all[absl::StrCat(prefix, ".", name)] = std::move(tensor);
+}
 
 const Tensor& Carried(const NamedTensors& state, const std::string& name) {
   const auto it = state.find(name);

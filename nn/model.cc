@@ -5,12 +5,10 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "core/op_scope.h"
-#include "nn/attention.h"
+#include "nn/block.h"
 #include "nn/config.h"
-#include "nn/memory_layer.h"
 #include "nn/mup.h"
 #include "ops/ops.h"
 
@@ -19,81 +17,7 @@ namespace {
 
 constexpr char kPosition[] = "position";
 
-// The entries under "prefix.", without it.
-NamedTensors Under(const NamedTensors& all, const std::string& prefix) {
-  NamedTensors part;
-  for (auto it = all.lower_bound(prefix + "."); it != all.end(); ++it) {
-    if (!absl::StartsWith(it->first, prefix + ".")) break;
-    part[it->first.substr(prefix.size() + 1)] = it->second;
-  }
-  return part;
-}
-
-void PutUnder(const std::string& prefix, NamedTensors part, NamedTensors& all) {
-  for (auto& [name, tensor] : part) all[absl::StrCat(prefix, ".", name)] = std::move(tensor);
-}
-
 Tensor PositionTensor(int64_t position) { return Tensor::From<int64_t>({}, {position}); }
-
-// What happens to the output of a part of the model: it is seen and, in training, dropped from.
-struct Outlet {
-  const ForwardOptions& options;
-  double rate = 0.0;
-  Tensor operator()(const Tensor& x, const std::string& path) const {
-    if (options.observe) options.observe(path, x);
-    return options.dropout == nullptr || rate == 0.0
-               ? x
-               : Dropout(x, rate, options.dropout->Fork(path));
-  }
-};
-
-// x += mixer(norm(x)); x += mlp(norm(x)).
-struct ResidualBlock {
-  std::string path;
-  std::unique_ptr<Mixer> mixer;  // Or none.
-  NormLayer mixer_norm, mlp_norm;
-  Mlp mlp;
-
-  bool has_mlp() const { return mlp.kind != ModelConfig::Mlp::NONE; }
-  std::string mixer_path() const { return path + ".mixer"; }
-
-  void ForEachParam(ParamVisitor visit) {
-    if (mixer != nullptr) {
-      mixer_norm.ForEachParam(path + ".mixer_norm", visit);
-      mixer->ForEachParam(mixer_path(), visit);
-    }
-    mlp_norm.ForEachParam(path + ".mlp_norm", visit);
-    mlp.ForEachParam(path + ".mlp", visit);
-  }
-
-  // Adds to `after` what the mixer carries on.
-  Tensor Forward(Tensor x, int64_t position, const NamedTensors& before, const Outlet& out,
-                 NamedTensors& after) const {
-    if (mixer != nullptr) {
-      MixerResult mixed = mixer->Forward(mixer_norm(x), Under(before, mixer_path()), position);
-      x = Add(x, out(mixed.y, mixer_path()));
-      PutUnder(mixer_path(), std::move(mixed.state), after);
-    }
-    if (has_mlp()) x = Add(x, out(mlp(mlp_norm(x)), path + ".mlp"));
-    Outlet{out.options}(x, path);
-    return x;
-  }
-};
-
-ResidualBlock MakeBlock(const ParamInit& init, const ModelConfig& model,
-                        const ModelConfig::Block& config) {
-  ResidualBlock block{
-      init.path, nullptr, {}, {}, MakeMlp(init.At("mlp"), config.mlp(), model.width())};
-  const ParamInit mixer = init.At("mixer");
-  if (config.has_attention()) block.mixer = MakeAttention(mixer, model, config.attention());
-  if (config.has_memory()) block.mixer = MakeMemoryLayer(mixer, model, config.memory());
-  const auto norm = [&](const char* name) {
-    return MakeNorm(init.At(name), model.norm(), model.width(), model.norm_eps());
-  };
-  if (block.mixer != nullptr) block.mixer_norm = norm("mixer_norm");
-  if (block.has_mlp()) block.mlp_norm = norm("mlp_norm");
-  return block;
-}
 
 class BlockModel : public LanguageModel {
  public:
@@ -106,7 +30,7 @@ class BlockModel : public LanguageModel {
     }
     for (int64_t i = 0; i < config_.layers(); ++i) {
       const auto& block = config_.block(static_cast<int>(i % config_.block_size()));
-      blocks_.push_back(MakeBlock(init.At(absl::StrCat("blocks.", i)), config_, block));
+      blocks_.emplace_back(init.At(absl::StrCat("blocks.", i)), config_, block);
     }
     norm_ = MakeNorm(init.At("norm"), config_.norm(), width, config_.norm_eps());
     const double head_stddev = config_.zero_init_head() ? 0.0 : stddev;
@@ -125,18 +49,13 @@ class BlockModel : public LanguageModel {
 
   NamedTensors InitState(int64_t batch) const override {
     NamedTensors state{{kPosition, PositionTensor(0)}};
-    for (const ResidualBlock& block : blocks_) {
-      if (block.mixer != nullptr)
-        PutUnder(block.mixer_path(), block.mixer->InitState(batch), state);
-    }
+    for (const ResidualBlock& block : blocks_) block.InitState(batch, state);
     return state;
   }
 
   int64_t StateBytes(int64_t time) const override {
     int64_t bytes = 0;
-    for (const ResidualBlock& block : blocks_) {
-      if (block.mixer != nullptr) bytes += block.mixer->StateBytes(time);
-    }
+    for (const ResidualBlock& block : blocks_) bytes += block.StateBytes(time);
     return bytes;
   }
 
@@ -148,11 +67,10 @@ class BlockModel : public LanguageModel {
     const auto position = static_cast<int64_t>(Carried(before, kPosition).Item());
 
     ForwardResult result;
-    const Outlet out{options, config_.dropout()};
+    const BlockInput in{before, position, options, config_.dropout()};
     Tensor x = Embed(tokens, position);
     x = Outlet{options, config_.embedding_dropout()}(x, "embedding");
-    for (const ResidualBlock& block : blocks_)
-      x = block.Forward(x, position, before, out, result.state);
+    for (const ResidualBlock& block : blocks_) x = block.Forward(x, in, result.state);
     x = Outlet{options}(norm_(x), "norm");
     if (const double multiple = WidthMultiple(config_); multiple != 1.0) x = Mul(x, 1.0 / multiple);
     x = MatMul(x, config_.tie_embeddings() ? embedding_.weight : head_.weight, {.b = true});

@@ -10,6 +10,7 @@
 #include "core/random.h"
 #include "core/tensor.h"
 #include "nn/layers.h"
+#include "nn/mixer.h"
 #include "nn/model.pb.h"
 
 namespace palimpsest {
@@ -22,6 +23,8 @@ struct ForwardOptions {
   // Called with what each part puts out: "embedding", "blocks.0.mixer", "blocks.0.mlp", "blocks.0"
   // (their sum, with what came in), "norm" and "logits".
   std::function<void(const std::string& path, const Tensor& x)> observe = {};
+  // Called with what the parts know of how they fare; without it they do not look.
+  StatisticSink statistics = {};
 };
 
 struct ForwardResult {

@@ -121,7 +121,7 @@ TEST(BadInput, AFieldGivenTwice) {
 
 TEST(BadInput, ABinaryFileIsATextOfBytes) {
   const SmallRun run;
-  EXPECT_EQ(Palimpsest(run.TrainArgs({"data.bytes.path=train/palimpsest"})).code, 0);
+  EXPECT_EQ(Palimpsest(run.TrainArgs({"data.bytes.path=program/palimpsest"})).code, 0);
 }
 
 TEST(BadInput, AnUnknownCommand) {
@@ -238,7 +238,7 @@ TEST_F(FinishedRun, AFullDisk) {
 TEST_F(FinishedRun, FilesThatMayNotGrow) {
   const ProcessResult result = RunProcess(
       {"/bin/bash", "-c",
-       "ulimit -f 50; train/palimpsest train --resume steps=8 --run_dir=" + run_.run_dir});
+       "ulimit -f 50; program/palimpsest train --resume steps=8 --run_dir=" + run_.run_dir});
   ExpectOneLine(result, {"step 8 is not saved", "File too large", "goes on from step 6"});
   ExpectNothingLost();
 }

@@ -19,7 +19,7 @@ TEST(Docs, RulesAreAsTheProgramHasThem) {
   const ProcessResult r = Palimpsest({"rules", "--markdown"});
   ASSERT_EQ(r.code, 0) << r.err;
   EXPECT_TRUE(r.out == ReadFile("docs/rules.md"))
-      << "docs/rules.md is stale: bazel-bin/train/palimpsest rules --markdown > docs/rules.md";
+      << "docs/rules.md is stale: bazel-bin/program/palimpsest rules --markdown > docs/rules.md";
 }
 
 // By hand up to a heading, which the program's part begins with.
@@ -32,7 +32,7 @@ TEST(Docs, OptimizersAreAsTheProgramHasThem) {
   ASSERT_NE(begin, std::string::npos) << "docs/optimizers.md has no " << heading;
   EXPECT_TRUE(r.out == page.substr(begin + 1))
       << "docs/optimizers.md is stale: sed -i '/^" << heading.substr(0, heading.size() - 1)
-      << "$/,$d' docs/optimizers.md; bazel-bin/train/palimpsest optim --markdown >> "
+      << "$/,$d' docs/optimizers.md; bazel-bin/program/palimpsest optim --markdown >> "
          "docs/optimizers.md";
 }
 

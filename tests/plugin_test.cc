@@ -53,7 +53,7 @@ TEST_F(PluginTest, ItsSourcesAreShortAndTheGuideHasTheFirst) {
 
 // Whether or not a rule that is built in uses it.
 TEST(PluginHost, OffersEveryFunctionOfThePublicHeaders) {
-  const std::string symbols = RunProcess({"/usr/bin/nm", "-DC", "train/palimpsest"}).out;
+  const std::string symbols = RunProcess({"/usr/bin/nm", "-DC", "program/palimpsest"}).out;
   const std::regex declaration(
       "^(?!inline|template|constexpr|decltype|using|#)[A-Z_a-z][^(]*[ &*]([A-Z]\\w+)\\(.*");
   size_t functions = 0;

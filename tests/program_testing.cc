@@ -23,7 +23,7 @@ optimizer { name: "adamw" lr: 0.01 }
 }  // namespace
 
 std::vector<std::string> PalimpsestCommand(const std::vector<std::string>& args) {
-  std::vector<std::string> command = {"train/palimpsest"};
+  std::vector<std::string> command = {"program/palimpsest"};
   command.insert(command.end(), args.begin(), args.end());
   return command;
 }

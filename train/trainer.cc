@@ -86,19 +86,20 @@ LanguageModel& Trainer::model() {
   return *model_;
 }
 
-Trainer::Gradients Trainer::ComputePart(const Examples& part, double share, int64_t index) {
+Trainer::Gradients Trainer::ComputePart(const Examples& part, double share, int64_t index,
+                                        const StatisticSink& statistics) {
   const RandomStream dropout = RandomStream(config_.seed(), "dropout", step_).Fork(index);
   Tape tape;
   tape.Watch(params_);
   LendParams();
-  Tensor loss =
-      CrossEntropy(model_->Forward(part.tokens, {.dropout = &dropout}).logits, part.labels);
+  const ForwardOptions options{.dropout = &dropout, .statistics = statistics};
+  Tensor loss = CrossEntropy(model_->Forward(part.tokens, options).logits, part.labels);
   if (share != 1) loss = Mul(loss, share);
   return {loss.Item(), tape.Gradient(loss, params_)};
 }
 
 // Parts have the weight of their labels, so that their sum is the gradient of the whole batch.
-Trainer::Gradients Trainer::ComputeGradients() {
+Trainer::Gradients Trainer::ComputeGradients(const StatisticSink& statistics) {
   const Examples batch = data_->TrainBatch(step_, config_.batch());
   const int64_t parts = config_.grad_accumulation(), rows = config_.batch() / parts;
   const int64_t all_labels = CountLabels(batch.labels);
@@ -110,7 +111,7 @@ Trainer::Gradients Trainer::ComputeGradients() {
         parts == 1 || all_labels == 0
             ? 1
             : static_cast<double>(CountLabels(part.labels)) / static_cast<double>(all_labels);
-    Gradients g = ComputePart(part, share, i);
+    Gradients g = ComputePart(part, share, i, i == 0 ? statistics : StatisticSink());
     sum.loss += g.loss;
     if (i == 0) {
       sum.grads = std::move(g.grads);
@@ -153,9 +154,13 @@ absl::Status CheckSeen(const PairSumsTap* pairs) {
       "that matches it can name another optimizer"));
 }
 
-absl::StatusOr<StepResult> Trainer::Step() {
+absl::StatusOr<StepResult> Trainer::Step(bool with_statistics) {
   const std::unique_ptr<PairSumsTap> pairs = Listen();
-  Gradients gradients = ComputeGradients();
+  std::map<std::string, double> statistics;
+  const StatisticSink sink = [&](const std::string& path, double value) {
+    statistics[path] = value;
+  };
+  Gradients gradients = ComputeGradients(with_statistics ? sink : StatisticSink());
   if (absl::Status s = CheckSeen(pairs.get()); !s.ok()) return s;
   const bool skips = config_.optimizer().non_finite() == OptimizerConfig::SKIP;
   if (!std::isfinite(gradients.loss) && !skips)
@@ -178,7 +183,8 @@ absl::StatusOr<StepResult> Trainer::Step() {
                     update.grad_norm,
                     update.learning_rate,
                     optimizer_->Skipped(optimizer_state_),
-                    tokens()};
+                    tokens(),
+                    std::move(statistics)};
 }
 
 Score Trainer::Evaluate(int64_t batches) {

@@ -2,6 +2,7 @@
 #define TRAIN_TRAINER_H_
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -24,6 +25,8 @@ struct StepResult {
   // finite.
   int64_t skipped;
   int64_t tokens;  // Trained on so far.
+  // What the model's parts said of the batch (its first part, with accumulation), if asked for.
+  std::map<std::string, double> statistics = {};
 };
 
 // A model, its data and its optimizer. Step after step is a function of the config alone: of no
@@ -37,7 +40,7 @@ class Trainer {
 
   // Forward, loss, backward, update. A loss or gradient that is not finite is an Internal error
   // that names the step, the op and the tensor; nothing is updated then.
-  absl::StatusOr<StepResult> Step();
+  absl::StatusOr<StepResult> Step(bool with_statistics = false);
   // With the average of the weights, if the optimizer has one.
   // At most `batches` batches spread over the validation data; without a limit all of it.
   Score Evaluate(int64_t batches = INT64_MAX);
@@ -67,8 +70,9 @@ class Trainer {
   void TakeParamsBack();
   // Alive while gradients are computed: what the optimizer wants to know besides them.
   std::unique_ptr<PairSumsTap> Listen() const;
-  Gradients ComputeGradients();
-  Gradients ComputePart(const Examples& part, double share, int64_t index);
+  Gradients ComputeGradients(const StatisticSink& statistics = {});
+  Gradients ComputePart(const Examples& part, double share, int64_t index,
+                        const StatisticSink& statistics);
   absl::Status ExplainNotFinite(const std::string& what);
 
   TrainConfig config_;

@@ -45,7 +45,9 @@ class TrainingLoop {
 
   absl::Status RunStep() {
     throughput_.Start();
-    const absl::StatusOr<StepResult> result = trainer_.Step();
+    const int64_t next = trainer_.step() + 1;
+    const bool logged = next >= config_.steps() || Due(next, config_.log_every());
+    const absl::StatusOr<StepResult> result = trainer_.Step(logged && dir_ != nullptr);
     if (!result.ok()) return result.status();
     throughput_.Stop(config_.batch() * config_.length());
     const int64_t step = result->step;
@@ -85,13 +87,15 @@ class TrainingLoop {
     if (!last && !Due(r.step, config_.log_every())) return absl::OkStatus();
     if (!progress_.live()) progress_.PrintFields(fields);
     if (dir_ == nullptr) return absl::OkStatus();
-    return dir_->AppendMetrics({{"step", r.step},
+    nlohmann::ordered_json line{{"step", r.step},
                                 {"loss", r.loss},
                                 {"learning_rate", r.learning_rate},
                                 {"grad_norm", r.grad_norm},
                                 {"skipped", r.skipped},
                                 {"tokens", r.tokens},
-                                {"tokens_per_second", throughput_.tokens_per_second()}});
+                                {"tokens_per_second", throughput_.tokens_per_second()}};
+    if (!r.statistics.empty()) line["statistics"] = r.statistics;
+    return dir_->AppendMetrics(line);
   }
 
   absl::Status Evaluate(bool whole) {

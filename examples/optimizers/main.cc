@@ -10,8 +10,8 @@
 #include "examples/optimizers/study.h"
 #include "tools/cpp/runfiles/runfiles.h"
 #include "train/file.h"
-#include "train/flags.h"
-#include "train/program.h"
+#include "program/flags.h"
+#include "program/program.h"
 #include "train/stop_signal.h"
 
 namespace palimpsest {

@@ -1,6 +1,6 @@
 """longhorn.cc against NumPy: values, and gradients against differences. From the root of the tree:
 
-    python3 examples/plugins/longhorn.py bazel-bin/train/palimpsest liblonghorn.so
+    python3 examples/plugins/longhorn.py bazel-bin/program/palimpsest liblonghorn.so
 """
 import subprocess
 import sys

@@ -1,0 +1,49 @@
+#ifndef NN_CONFIG_CHECK_H_
+#define NN_CONFIG_CHECK_H_
+
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "nn/model.pb.h"
+
+namespace palimpsest {
+
+// Large enough for any model, small enough that products of two fit.
+constexpr int64_t kMaxSize = int64_t{1} << 28;
+
+// Looks at the fields of one message, and keeps the first thing wrong: InvalidArgument,
+// "model.block.0.memory.heads: 5 does not divide width 128".
+class ConfigCheck {
+ public:
+  explicit ConfigCheck(std::string path) : path_(std::move(path)) {}
+
+  template <typename... Args>
+  void Require(bool condition, const char* field, const Args&... problem) {
+    if (condition || !status_.ok()) return;
+    status_ = absl::InvalidArgumentError(absl::StrCat(path_, ".", field, ": ", problem...));
+  }
+  void Size(const char* field, int64_t value, int64_t least = 1, int64_t most = kMaxSize);
+  void Positive(const char* field, double value);
+  void Rate(const char* field, double value);  // In [0, 1).
+  bool ok() const { return status_.ok(); }
+  const absl::Status& status() const { return status_; }
+
+ private:
+  std::string path_;
+  absl::Status status_;
+};
+
+// key_dim as given or, where that is 0, the width divided among the heads.
+int64_t ResolveKeyDim(ConfigCheck& check, int64_t width, int64_t heads, int64_t key_dim);
+
+// Each checks one message and fills in what follows from other fields. `path`: where it stands.
+absl::Status ResolveAttention(const std::string& path, int64_t width, ModelConfig::Attention& a);
+absl::Status ResolveMemory(const std::string& path, int64_t width, ModelConfig::Memory& m);
+absl::Status ResolveMlp(const std::string& path, int64_t width, ModelConfig::Mlp& mlp);
+
+}  // namespace palimpsest
+
+#endif  // NN_CONFIG_CHECK_H_

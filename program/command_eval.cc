@@ -1,0 +1,59 @@
+#include <chrono>
+#include <cstdio>
+
+#include "absl/strings/str_join.h"
+#include "program/commands.h"
+#include "train/config.h"
+#include "train/data.h"
+#include "train/evaluate.h"
+#include "train/load_run.h"
+#include "train/training.h"
+
+namespace palimpsest {
+namespace {
+
+class Eval : public Command {
+ public:
+  std::string name() const override { return "eval"; }
+  std::string summary() const override { return "score a trained model on all validation data"; }
+  std::string usage() const override { return "eval --run=DIR [field.path=value ...]"; }
+  std::string examples() const override {
+    return "  palimpsest eval --run=runs/wide\n"
+           "  palimpsest eval --run=runs/wide data.bytes.val_path=other.txt\n"
+           "\n"
+           "field.path=value replaces a field of the run's config.\n";
+  }
+  void AddFlags(Flags* flags) override {
+    flags->Add("run", "DIR", &run_, "the run_dir of a training");
+  }
+
+  absl::StatusOr<int> Run(const std::vector<std::string>& overrides) override {
+    const absl::StatusOr<LoadedRun> run = LoadRun(run_, overrides);
+    if (!run.ok()) return run.status();
+    ApplyProcessLimits(run->config);
+    const absl::StatusOr<std::unique_ptr<DataSource>> data = MakeDataSource(run->config);
+    if (!data.ok()) return data.status();
+    if (absl::Status s = CheckFitsModel(run->config, (*data)->vocab()); !s.ok()) return s;
+    const auto start = std::chrono::steady_clock::now();
+    const Score score = Evaluate(*run->model, **data, run->config.batch());
+    const double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const double tokens = static_cast<double>((*data)->eval_examples() * run->config.length());
+    std::printf("step %lld  %s  %lld labels  %s tok/s\n", static_cast<long long>(run->step),
+                absl::StrJoin(ScoreFields(score), "  ").c_str(),
+                static_cast<long long>(score.labels()), FormatCount(tokens / seconds).c_str());
+    return 0;
+  }
+
+ private:
+  std::string run_;
+};
+
+}  // namespace
+
+Command& EvalCommand() {
+  static Eval command;
+  return command;
+}
+
+}  // namespace palimpsest
