@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "memory_rules/rule.h"
 #include "nn/config_check.h"
+#include "nn/gate.h"
 
 namespace palimpsest {
 namespace {
@@ -52,8 +53,16 @@ absl::Status CheckGate(const std::string& path, const std::string& rule,
                        const std::vector<GateSpec>& specs, const ModelConfig::Gate& gate) {
   ConfigCheck check(path);
   const auto name_of = [](std::string* out, const GateSpec& spec) { out->append(spec.name); };
-  for (const GateSpec& spec : specs) {
-    if (spec.name != gate.name()) continue;
+  for (const GateSpec& rule_spec : specs) {
+    if (rule_spec.name != gate.name()) continue;
+    const bool strength =
+        rule_spec.kind == GateKind::kStrength01 || rule_spec.kind == GateKind::kStrength02;
+    check.Require(!gate.has_max() || strength, "max", "is for strengths, which ", gate.name(),
+                  " is none of");
+    check.Require(!gate.has_max() || gate.max() == 1 || gate.max() == 2, "max", gate.max(),
+                  " is neither 1 nor 2");
+    if (!check.ok()) return check.status();
+    const GateSpec spec = SpecWith(rule_spec, gate);
     const char* range = spec.kind == GateKind::kPositive     ? "positive and finite"
                         : spec.kind == GateKind::kStrength02 ? "between 0 and 2"
                                                              : "between 0 and 1";

@@ -44,20 +44,30 @@ Tensor SpreadKeys(const Tensor& k, int64_t heads) {
 
 }  // namespace
 
-GateLayer MakeGate(const ParamInit& init, const GateSpec& spec, const ModelConfig::Gate& config,
+GateSpec SpecWith(GateSpec spec, const ModelConfig::Gate& config) {
+  const bool doubled = spec.kind == GateKind::kStrength02;
+  if (config.has_max() && (config.max() == 2) != doubled) {
+    spec.kind = doubled ? GateKind::kStrength01 : GateKind::kStrength02;
+    spec.init *= doubled ? 0.5 : 2.0;
+  }
+  if (config.has_init()) spec.init = config.init();
+  if (config.has_data_dependent()) spec.constant = !config.data_dependent();
+  return spec;
+}
+
+GateLayer MakeGate(const ParamInit& init, const GateSpec& given, const ModelConfig::Gate& config,
                    int64_t width, const GateSizes& sizes) {
+  const GateSpec spec = SpecWith(given, config);
   const int64_t heads = sizes.heads, channels = ChannelsOf(spec, sizes),
                 pairs = spec.per_token ? 1 : sizes.pairs;
   GateLayer gate{spec, heads, channels, pairs, {}, {}, {}};
-  if (config.has_init()) gate.spec.init = config.init();
   const DType dtype = StateDType(init.dtype);
-  const bool constant = config.has_data_dependent() ? !config.data_dependent() : spec.constant;
-  if (!constant) gate.proj = MakeLinear(init, width, pairs * heads * channels, init.stddev);
+  if (!spec.constant) gate.proj = MakeLinear(init, width, pairs * heads * channels, init.stddev);
 
   std::vector<double> bias, a_log;
   const RandomStream draws = init.At("a_log").Stream();
   for (int64_t head = 0; head < heads; ++head) {
-    double value = gate.spec.init;
+    double value = spec.init;
     if (spec.kind == GateKind::kLogDecay) {
       const double a = 1.0 + 15.0 * draws.Uniform(static_cast<uint64_t>(head));
       a_log.push_back(std::log(a));

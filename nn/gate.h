@@ -36,6 +36,9 @@ struct GateLayer {
   void ForEachParam(const std::string& path, ParamVisitor visit);
 };
 
+// The spec as `config` overrides it.
+GateSpec SpecWith(GateSpec spec, const ModelConfig::Gate& config);
+
 // `config` overrides the spec where it says something.
 GateLayer MakeGate(const ParamInit& init, const GateSpec& spec, const ModelConfig::Gate& config,
                    int64_t width, const GateSizes& sizes);

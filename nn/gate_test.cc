@@ -83,6 +83,18 @@ TEST(Gate, ConfigOverridesTheSpec) {
   EXPECT_EQ(params, 1);
 }
 
+TEST(Gate, AStrengthHasTheRangeItsConfigSays) {
+  ModelConfig::Gate config;
+  config.set_max(2);
+  const Tensor wide = Make({"beta", GateKind::kStrength01}, config)(Random(), {});
+  const Tensor narrow = Make({"beta", GateKind::kStrength01})(Random(), {});
+  EXPECT_EQ(wide.ToVector(), Mul(narrow, 2.0).ToVector());
+  config.set_max(1);
+  const Tensor halved =
+      Make({"beta", GateKind::kStrength02, GateScope::kHead, 1.0}, config)(Random(), {});
+  EXPECT_EQ(halved.ToVector(), narrow.ToVector());
+}
+
 TEST(Gate, OfABf16LayerIsF32) {
   const GateLayer gate =
       Make({"g", GateKind::kLogDecay, GateScope::kHead, 0.999}, {}, DType::kBf16);
