@@ -2,31 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/text_format.h"
-#include "memory_rules/rule.h"
 #include "ops/ops.h"
 
 namespace palimpsest {
-
-std::vector<MixerCase> MixerCases() {
-  std::vector<MixerCase> cases = {
-      {"attention", "attention { heads: 2 }"},
-      {"attention_window", "attention { heads: 2 window: 4 conv: 3 }"},
-      {"attention_grouped", "attention { heads: 4 kv_heads: 2 qk_norm: true rope: false }"},
-      {"mlp_only", ""},
-  };
-  for (const std::string& rule : MemoryRuleNames()) {
-    cases.push_back(
-        {rule, absl::StrCat("memory { rule { name: '", rule, "' } heads: 2 chunk: 4 }")});
-    cases.push_back({rule + "_grouped",
-                     absl::StrCat("memory { rule { name: '", rule,
-                                  "' } heads: 1 key_dim: 4 value_heads: 2 expand_v: 1.5 conv: 0"
-                                  " chunk: 3 learn_initial_state: true output_gate: SIGMOID }")});
-  }
-  return cases;
-}
 
 ModelConfig ParseModel(const std::string& text, const std::string& more) {
   using google::protobuf::TextFormat;

@@ -2,21 +2,11 @@
 #define NN_TESTING_H_
 
 #include <memory>
-#include <ostream>
 #include <string>
-#include <vector>
 
 #include "nn/model.h"
 
 namespace palimpsest {
-
-// What the tests of the model are run for: a name and the block's text, for attention in its
-// variants and a memory of every registered rule.
-struct MixerCase {
-  std::string name, block;
-};
-inline void PrintTo(const MixerCase& mixer, std::ostream* os) { *os << mixer.name; }
-std::vector<MixerCase> MixerCases();
 
 // `more` may give a field of `text` another value.
 ModelConfig ParseModel(const std::string& text, const std::string& more = "");

@@ -1,0 +1,49 @@
+#include "nn/model_rows.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "memory_rules/rule.h"
+#include "nn/testing.h"
+
+namespace palimpsest {
+namespace {
+
+// Two layers of `block`; `more`: fields of the model.
+ModelRow Row(std::string name, const std::string& block, const std::string& more = "") {
+  return {std::move(name), absl::StrCat("vocab_size: 11 width: 8 layers: 2 block { ", block,
+                                        " mlp { hidden: 12 } } ", more)};
+}
+
+}  // namespace
+
+std::vector<ModelRow> ModelRows() {
+  std::vector<ModelRow> rows = {
+      Row("attention", "attention { heads: 2 }"),
+      Row("attention_window", "attention { heads: 2 window: 4 conv: 3 }"),
+      Row("attention_grouped", "attention { heads: 4 kv_heads: 2 qk_norm: true rope: false }"),
+      Row("attention_learned_positions", "attention { heads: 2 rope: false }",
+          "learned_positions: 32 tie_embeddings: true norm: LAYER"),
+      Row("mlp_only", ""),
+      Row("hybrid", "memory { rule { name: 'gated_delta' } heads: 2 chunk: 4 }",
+          "block { attention { heads: 2 window: 5 } mlp { kind: GELU hidden: 12 } }"),
+  };
+  for (const std::string& rule : MemoryRuleNames()) {
+    rows.push_back(
+        Row(rule, absl::StrCat("memory { rule { name: '", rule, "' } heads: 2 chunk: 4 }")));
+    rows.push_back(Row(rule + "_grouped",
+                       absl::StrCat("memory { rule { name: '", rule,
+                                    "' } heads: 1 key_dim: 4 value_heads: 2 expand_v: 1.5 conv: 0"
+                                    " chunk: 3 learn_initial_state: true output_gate: SIGMOID }")));
+  }
+  return rows;
+}
+
+std::unique_ptr<LanguageModel> MakeRowModel(const ModelRow& row, DType dtype) {
+  auto model = LanguageModel::Create(ParseModel(row.config), RandomStream(1, "init"), dtype);
+  PALIMPSEST_CHECK(model.ok()) << row.name << ": " << model.status().ToString();
+  Jitter(**model);
+  return *std::move(model);
+}
+
+}  // namespace palimpsest
