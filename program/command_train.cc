@@ -61,7 +61,7 @@ class Train : public Command {
           static_cast<int>(result->step), run.c_str());
       return kExitStopped;
     }
-    if (result->seconds == 0) {
+    if (result->steps_done == 0) {
       std::printf(
           "complete: %d steps; to train longer: palimpsest train --run_dir=%s --resume steps=N\n",
           static_cast<int>(result->step), run.c_str());

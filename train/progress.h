@@ -64,6 +64,9 @@ class Progress {
 // Tokens a second over the time that was spent training.
 class Throughput {
  public:
+  Throughput() = default;
+  // Goes on counting from what a run did before it was stopped.
+  Throughput(int64_t tokens, double seconds) : tokens_(tokens), seconds_(seconds) {}
   void Start() { start_ = Clock::now(); }
   void Stop(int64_t tokens) {
     tokens_ += tokens;

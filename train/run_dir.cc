@@ -104,6 +104,20 @@ absl::Status RunDir::OpenMetrics(int64_t step) {
   return metrics_ < 0 ? Failed("open", path) : absl::OkStatus();
 }
 
+absl::StatusOr<nlohmann::json> RunDir::LastMetrics(const std::string& field) const {
+  const absl::StatusOr<std::string> text = ReadFileToString(MetricsPath(path_));
+  if (!text.ok()) return text.status();
+  for (size_t end = text->size(); end > 0;) {
+    const size_t newline = text->rfind('\n', end - 1);
+    const size_t begin = newline == std::string::npos ? 0 : newline + 1;
+    nlohmann::json json = nlohmann::json::parse(text->substr(begin, end - begin), nullptr,
+                                                /*allow_exceptions=*/false);
+    if (json.is_object() && json.contains(field)) return json;
+    end = begin == 0 ? 0 : newline;
+  }
+  return nullptr;
+}
+
 absl::Status RunDir::AppendMetrics(const nlohmann::ordered_json& metrics) {
   const std::string line = metrics.dump() + "\n";
   const off_t before = lseek(metrics_, 0, SEEK_END);

@@ -15,6 +15,7 @@ namespace palimpsest {
 //   config.textproto   the resolved config
 //   version            of the program
 //   metrics.jsonl      one object a line, each with a "step"
+//   summary.json       once the run is complete, see run_summary.h
 //   checkpoints/       see checkpoint.h
 //   lock               held while training
 class RunDir {
@@ -29,6 +30,8 @@ class RunDir {
   absl::Status WriteConfig(const std::string& config, const std::string& version);
   // Removes the lines of steps after `step`, which are about to be made again, and opens the file.
   absl::Status OpenMetrics(int64_t step);
+  // The last line that has `field`; null if none does.
+  absl::StatusOr<nlohmann::json> LastMetrics(const std::string& field) const;
   // A line is written whole or not at all.
   absl::Status AppendMetrics(const nlohmann::ordered_json& metrics);
 

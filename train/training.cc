@@ -1,6 +1,7 @@
 #include "train/training.h"
 
 #include <cmath>
+#include <filesystem>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -11,7 +12,9 @@
 #include "core/allocator.h"
 #include "core/parallel.h"
 #include "train/config.h"
+#include "train/model_cost.h"
 #include "train/run_dir.h"
+#include "train/run_summary.h"
 #include "train/stop_signal.h"
 #include "train/version.h"
 
@@ -29,12 +32,17 @@ class TrainingLoop {
         label_(label) {}
 
   absl::StatusOr<TrainingResult> Run() {
-    result_.step = trainer_.step();
+    if (absl::Status s = Recall(); !s.ok()) return s;
+    const bool complete_before = done_;
     while (trainer_.step() < config_.steps() && !done_ && !result_.stopped) {
       if (absl::Status s = RunStep(); !s.ok()) return s;
     }
+    if (!result_.stopped && !complete_before) {
+      if (absl::Status s = Complete(); !s.ok()) return s;
+    }
     progress_.Clear();
     result_.step = trainer_.step();
+    result_.steps_done = trainer_.step() - first_step_;
     result_.seconds = throughput_.seconds();
     result_.tokens_per_second = throughput_.tokens_per_second();
     return result_;
@@ -42,6 +50,45 @@ class TrainingLoop {
 
  private:
   static bool Due(int64_t step, int64_t every) { return every > 0 && step % every == 0; }
+
+  // What was logged before the run was stopped. The time of steps after the last line is lost.
+  absl::Status Recall() {
+    if (dir_ == nullptr) return absl::OkStatus();
+    const auto line = dir_->LastMetrics("seconds");
+    if (!line.ok()) return line.status();
+    if (line->is_object()) {
+      loss_ = line->value("loss", 0.0);
+      const double seconds = line->value("seconds", 0.0);
+      throughput_ =
+          Throughput(std::llround(seconds * line->value("tokens_per_second", 0.0)), seconds);
+    }
+    const absl::StatusOr<RunSummary> summary = ReadSummary(dir_->path());
+    done_ = summary.ok() && summary->step == trainer_.step() &&
+            (summary->step >= config_.steps() || summary->val_accuracy > config_.stop_accuracy());
+    // Whoever finds a summary takes the run for complete.
+    std::error_code error;
+    if (!done_) std::filesystem::remove(RunSummaryPath(dir_->path()), error);
+    if (!error) return absl::OkStatus();
+    return absl::UnavailableError(
+        absl::StrCat("cannot remove ", RunSummaryPath(dir_->path()), ": ", error.message()));
+  }
+
+  // Scores everything, unless that was what ended the run, and sums it up.
+  absl::Status Complete() {
+    if (!done_) {
+      if (absl::Status s = Evaluate(/*whole=*/true); !s.ok()) return s;
+    }
+    if (dir_ == nullptr) return absl::OkStatus();
+    return WriteSummary(dir_->path(), {.step = trainer_.step(),
+                                       .tokens = trainer_.tokens(),
+                                       .loss = loss_,
+                                       .val_loss = result_.score.loss(),
+                                       .val_accuracy = result_.score.accuracy(),
+                                       .seconds = throughput_.seconds(),
+                                       .tokens_per_second = throughput_.tokens_per_second(),
+                                       .cost = CostOf(trainer_.model(), config_.length()),
+                                       .version = Version()});
+  }
 
   absl::Status RunStep() {
     throughput_.Start();
@@ -52,13 +99,14 @@ class TrainingLoop {
     throughput_.Stop(config_.batch() * config_.length());
     const int64_t step = result->step;
     const bool last = step >= config_.steps();
+    loss_ = result->loss;
     if (absl::Status s = Report(*result, last); !s.ok()) return s;
     // The end is saved before the evaluation of everything, which may take long.
     if (last || Due(step, config_.checkpoint_every())) {
       if (absl::Status s = Save(); !s.ok()) return s;
     }
-    if (last || Due(step, config_.eval_every())) {
-      if (absl::Status s = Evaluate(last); !s.ok()) return s;
+    if (!last && Due(step, config_.eval_every())) {
+      if (absl::Status s = Evaluate(/*whole=*/false); !s.ok()) return s;
     }
     result_.stopped = !last && StopRequested();
     // Nobody would see how it goes on.
@@ -73,15 +121,15 @@ class TrainingLoop {
   }
 
   absl::Status Report(const StepResult& r, bool last) {
-    const double per_step = throughput_.seconds() / static_cast<double>(r.step - first_step_);
+    const int64_t tokens_left = (config_.steps() - r.step) * config_.batch() * config_.length();
     std::vector<std::string> fields = Fields(r.step);
-    fields.insert(
-        fields.end(),
-        {absl::StrFormat("loss %.4f", r.loss), absl::StrFormat("lr %.1e", r.learning_rate),
-         absl::StrFormat("grad %.2f", r.grad_norm),
-         FormatCount(throughput_.tokens_per_second()) + " tok/s",
-         FormatBytes(Allocator::Of(Device::kCpu).stats().peak_bytes),
-         "ETA " + FormatDuration(per_step * static_cast<double>(config_.steps() - r.step))});
+    fields.insert(fields.end(), {absl::StrFormat("loss %.4f", r.loss),
+                                 absl::StrFormat("lr %.1e", r.learning_rate),
+                                 absl::StrFormat("grad %.2f", r.grad_norm),
+                                 FormatCount(throughput_.tokens_per_second()) + " tok/s",
+                                 FormatBytes(Allocator::Of(Device::kCpu).stats().peak_bytes),
+                                 "ETA " + FormatDuration(static_cast<double>(tokens_left) /
+                                                         throughput_.tokens_per_second())});
     if (r.skipped > 0) fields.push_back(absl::StrCat(r.skipped, " skipped"));
     progress_.Show(fields);
     if (!last && !Due(r.step, config_.log_every())) return absl::OkStatus();
@@ -93,6 +141,7 @@ class TrainingLoop {
                                 {"grad_norm", r.grad_norm},
                                 {"skipped", r.skipped},
                                 {"tokens", r.tokens},
+                                {"seconds", throughput_.seconds()},
                                 {"tokens_per_second", throughput_.tokens_per_second()}};
     if (!r.statistics.empty()) line["statistics"] = r.statistics;
     return dir_->AppendMetrics(line);
@@ -149,8 +198,9 @@ class TrainingLoop {
   const int64_t first_step_ = trainer_.step();
   int64_t saved_step_ = trainer_.step() > 0 ? trainer_.step() : -1;
   Throughput throughput_;
+  double loss_ = 0;  // Of the last step.
   TrainingResult result_;
-  bool done_ = false;
+  bool done_ = false;  // By what the last evaluation of everything found.
 };
 
 void PrintBanner(Trainer* trainer, bool resumed, Progress* progress) {

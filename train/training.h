@@ -13,13 +13,14 @@ namespace palimpsest {
 struct TrainingResult {
   bool stopped = false;  // By a signal.
   int64_t step = 0;
-  Score score;                                // Of the last evaluation.
-  double tokens_per_second = 0, seconds = 0;  // Of training alone.
+  int64_t steps_done = 0;                     // Of these, now; 0 where the run was complete.
+  Score score;                                // Of the last evaluation, if there was one.
+  double tokens_per_second = 0, seconds = 0;  // Of training alone, with what was done before.
 };
 
 // Trains until the last step, stop_accuracy or a stop signal: progress on `progress`, everything
-// else in config.run_dir. `resume` goes on from its newest checkpoint; the bits are those of a run
-// never stopped.
+// else in config.run_dir, which at the end has a summary (run_summary.h). `resume` goes on from its
+// newest checkpoint; the bits are those of a run never stopped.
 absl::StatusOr<TrainingResult> RunTraining(const TrainConfig& config, bool resume,
                                            Progress* progress);
 

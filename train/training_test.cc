@@ -14,6 +14,7 @@
 #include "train/checkpoint.h"
 #include "train/file_testing.h"
 #include "train/proto_text.h"
+#include "train/run_summary.h"
 
 namespace palimpsest {
 namespace {
@@ -55,7 +56,7 @@ std::vector<std::string> Metrics(const std::string& dir) {
   std::istringstream text(ReadFile(dir + "/metrics.jsonl"));
   for (std::string line; std::getline(text, line);) {
     nlohmann::json json = nlohmann::json::parse(line);
-    json.erase("tokens_per_second");
+    for (const char* timed : {"tokens_per_second", "seconds"}) json.erase(timed);
     lines.push_back(json.dump());
   }
   return lines;
@@ -156,6 +157,58 @@ TEST_F(TrainingTest, AllCheckpointsBrokenIsAnErrorNotANewStart) {
   WriteFile(path, ReadFile(path).substr(0, 1000));
   EXPECT_THAT(Run(config, true), HasSubstr("step-00000005"));
   EXPECT_EQ(Metrics(dir), metrics);
+}
+
+TEST_F(TrainingTest, ACompleteRunHasASummaryAndIsNotEvaluatedAgain) {
+  const std::string dir = ScratchDir();
+  ASSERT_EQ(Run(Config(dir), false), "");
+  const absl::StatusOr<RunSummary> summary = ReadSummary(dir);
+  ASSERT_TRUE(summary.ok()) << std::string(summary.status().message());
+  const nlohmann::json last = nlohmann::json::parse(Metrics(dir).back());
+  EXPECT_EQ(summary->step, 20);
+  EXPECT_EQ(summary->tokens, 20 * 4 * 16);
+  EXPECT_EQ(summary->val_loss, last["val_loss"].get<double>());
+  EXPECT_EQ(summary->val_accuracy, last["val_accuracy"].get<double>());
+  EXPECT_GT(summary->seconds, 0);
+  EXPECT_GT(summary->cost.flops_per_token, 2 * summary->cost.non_embedding_parameters);
+
+  const std::string text = ReadFile(RunSummaryPath(dir)),
+                    metrics = ReadFile(dir + "/metrics.jsonl");
+  ASSERT_EQ(Run(Config(dir), true), "");
+  EXPECT_EQ(ReadFile(RunSummaryPath(dir)), text);
+  EXPECT_EQ(ReadFile(dir + "/metrics.jsonl"), metrics);
+}
+
+// As after a crash in the last evaluation, and with a summary cut short.
+TEST_F(TrainingTest, ALostSummaryIsMadeAgainWithoutTraining) {
+  const std::string dir = ScratchDir();
+  ASSERT_EQ(Run(Config(dir), false), "");
+  const std::string path = RunSummaryPath(dir), text = ReadFile(path);
+  std::remove(path.c_str());
+  ASSERT_EQ(Run(Config(dir), true), "");
+  EXPECT_EQ(ReadFile(path), text);
+  WriteFile(path, text.substr(0, 40));
+  ASSERT_EQ(Run(Config(dir), true), "");
+  EXPECT_EQ(ReadFile(path), text);
+}
+
+TEST_F(TrainingTest, ARunThatGoesOnHasNoSummaryButTheNextAndCountsItsWholeTime) {
+  const std::string dir = ScratchDir();
+  TrainConfig config = Config(dir);
+  config.set_steps(10);
+  ASSERT_EQ(Run(config, false), "");
+  const double half = ReadSummary(dir)->seconds;
+  config.set_steps(20);
+  {
+    // The next checkpoint does not fit: the run is not complete.
+    const FileSizeLimit full(16384);
+    EXPECT_NE(Run(config, true), "");
+  }
+  EXPECT_EQ(ReadSummary(dir).status().code(), absl::StatusCode::kNotFound);
+  ASSERT_EQ(Run(config, true), "");
+  EXPECT_EQ(ReadSummary(dir)->step, 20);
+  EXPECT_GT(ReadSummary(dir)->seconds, half);
+  EXPECT_NEAR(ReadSummary(dir)->tokens_per_second * ReadSummary(dir)->seconds, 20 * 4 * 16, 4 * 16);
 }
 
 }  // namespace

@@ -1,0 +1,40 @@
+#include "train/model_cost.h"
+
+#include <string>
+#include <vector>
+
+#include "core/tape.h"
+#include "ops/flop_count.h"
+
+namespace palimpsest {
+namespace {
+
+// Grows with the vocabulary or the longest text, not with what the model does of it.
+bool IsEmbedding(const std::string& path) {
+  for (const char* part : {"embedding.", "positions.", "head."}) {
+    if (path.starts_with(part)) return true;
+  }
+  return false;
+}
+
+double ForwardFlops(const LanguageModel& model, int64_t length) {
+  const ComposedScope composed;
+  const FlopCount count;
+  model.Forward(Tensor::From<int32_t>({1, length}, std::vector<int32_t>(length)));
+  return static_cast<double>(count.flops());
+}
+
+}  // namespace
+
+ModelCost CostOf(LanguageModel& model, int64_t length) {
+  ModelCost cost;
+  model.ForEachParam([&](const std::string& path, const Tensor& param) {
+    cost.parameters += param.size();
+    if (!IsEmbedding(path)) cost.non_embedding_parameters += param.size();
+  });
+  cost.state_bytes = model.StateBytes(length);
+  cost.flops_per_token = ForwardFlops(model, length) / static_cast<double>(length);
+  return cost;
+}
+
+}  // namespace palimpsest
