@@ -5,6 +5,7 @@
 #include "ops/attention.h"
 #include "ops/checkpoint.h"
 #include "ops/conv.h"
+#include "ops/delta_residual.h"
 #include "ops/dropout.h"
 #include "ops/elementwise.h"
 #include "ops/index.h"
