@@ -3,8 +3,8 @@
 
 #include "absl/strings/str_join.h"
 #include "program/commands.h"
+#include "tasks/data.h"
 #include "train/config.h"
-#include "train/data.h"
 #include "train/evaluate.h"
 #include "train/load_run.h"
 #include "train/training.h"
@@ -31,14 +31,16 @@ class Eval : public Command {
     const absl::StatusOr<LoadedRun> run = LoadRun(run_, overrides);
     if (!run.ok()) return run.status();
     ApplyProcessLimits(run->config);
-    const absl::StatusOr<std::unique_ptr<DataSource>> data = MakeDataSource(run->config);
+    const absl::StatusOr<std::unique_ptr<DataSource>> data =
+        MakeDataSource(run->config.data(), run->config.length(), run->config.seed());
     if (!data.ok()) return data.status();
-    if (absl::Status s = CheckFitsModel(run->config, (*data)->vocab()); !s.ok()) return s;
+    if (absl::Status s = CheckFitsModel(run->config, (*data)->vocab(), (*data)->longest()); !s.ok())
+      return s;
     const auto start = std::chrono::steady_clock::now();
     const Score score = Evaluate(*run->model, **data, run->config.batch());
     const double seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    const double tokens = static_cast<double>((*data)->eval_examples() * run->config.length());
+    const auto tokens = static_cast<double>(score.tokens());
     std::printf("step %lld  %s  %lld labels  %s tok/s\n", static_cast<long long>(run->step),
                 absl::StrJoin(ScoreFields(score), "  ").c_str(),
                 static_cast<long long>(score.labels()), FormatCount(tokens / seconds).c_str());

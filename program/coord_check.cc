@@ -9,7 +9,7 @@
 #include "nn/mup.h"
 #include "ops/elementwise.h"
 #include "ops/reduce.h"
-#include "train/data.h"
+#include "tasks/data.h"
 #include "train/trainer.h"
 
 namespace palimpsest {
@@ -20,6 +20,7 @@ class OneBatch : public DataSource {
  public:
   explicit OneBatch(std::unique_ptr<DataSource> data) : data_(std::move(data)) {}
   int64_t vocab() const override { return data_->vocab(); }
+  int64_t longest() const override { return data_->longest(); }
   Examples TrainBatch(int64_t, int64_t batch) const override { return data_->TrainBatch(0, batch); }
   int64_t eval_examples() const override { return data_->eval_examples(); }
   Examples EvalBatch(int64_t begin, int64_t end) const override {
@@ -27,6 +28,7 @@ class OneBatch : public DataSource {
   }
   std::string Describe() const override { return data_->Describe(); }
   std::string Fingerprint() const override { return data_->Fingerprint(); }
+  std::string Text(int32_t token) const override { return data_->Text(token); }
 
  private:
   std::unique_ptr<DataSource> data_;
@@ -38,7 +40,8 @@ double MeanSize(const Tensor& x) { return Mean(Abs(Cast(x, DType::kF64))).Item()
 absl::StatusOr<std::unique_ptr<Trainer>> TrainerAt(TrainConfig config, int64_t width,
                                                    int64_t seed) {
   config.set_seed(config.seed() + static_cast<uint64_t>(seed));
-  absl::StatusOr<std::unique_ptr<DataSource>> data = MakeDataSource(config);
+  absl::StatusOr<std::unique_ptr<DataSource>> data =
+      MakeDataSource(config.data(), config.length(), config.seed());
   if (!data.ok()) return data.status();
   if (config.model().vocab_size() == 0) config.mutable_model()->set_vocab_size((*data)->vocab());
   const absl::StatusOr<ModelConfig> model = AtWidth(config.model(), width);

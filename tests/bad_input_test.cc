@@ -138,7 +138,7 @@ TEST(BadInput, PastTheLearnedPositions) {
   const SmallRun run;
   ASSERT_EQ(Palimpsest(run.TrainArgs({"model.learned_positions=16"})).code, 0);
   ExpectOneLine(Palimpsest({"eval", "--run=" + run.run_dir, "length=17"}),
-                {"model.learned_positions is 16", "length is 17", "at most 16"});
+                {"model.learned_positions is 16", "data.eval_length) is 17", "at most 16"});
   const std::vector<std::string> generate = {"generate", "--run=" + run.run_dir, "--prompt=four"};
   ExpectOneLine(Palimpsest(generate), {"16 learned positions", "--tokens must be at most 13"});
   for (const int tokens : {13, 14}) {

@@ -13,6 +13,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "core/hash.h"
 #include "train/atomic_file.h"
 #include "train/safetensors.h"
 
@@ -227,10 +228,6 @@ absl::Status MatchTensors(const std::string& where, const std::string& what,
       absl::StrCat(where, ": its ", what, " do not match: ", absl::StrJoin(lines, "; ")));
 }
 
-std::string ConfigHash(const std::string& config) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (unsigned char c : config) hash = (hash ^ c) * 0x100000001b3;
-  return absl::StrFormat("%016x", hash);
-}
+std::string ConfigHash(const std::string& config) { return TextHash(config); }
 
 }  // namespace palimpsest

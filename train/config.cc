@@ -114,16 +114,17 @@ absl::Status CheckPlugins(const TrainConfig& config) {
   return absl::OkStatus();
 }
 
-absl::Status CheckFitsModel(const TrainConfig& config, int64_t vocab) {
+absl::Status CheckFitsModel(const TrainConfig& config, int64_t vocab, int64_t longest) {
   const ModelConfig& model = config.model();
   if (model.vocab_size() < vocab)
     return absl::InvalidArgumentError(absl::StrCat("model.vocab_size is ", model.vocab_size(),
                                                    ", and the data has ", vocab,
                                                    " different tokens"));
-  if (model.learned_positions() > 0 && model.learned_positions() < config.length())
+  if (model.learned_positions() > 0 && model.learned_positions() < longest)
     return absl::InvalidArgumentError(
-        absl::StrCat("model.learned_positions is ", model.learned_positions(), ", and length is ",
-                     config.length(), ": give a length of at most ", model.learned_positions()));
+        absl::StrCat("model.learned_positions is ", model.learned_positions(),
+                     ", and the longest sequence (length or data.eval_length) is ", longest,
+                     ": give a length of at most ", model.learned_positions()));
   return absl::OkStatus();
 }
 

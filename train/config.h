@@ -23,9 +23,9 @@ absl::Status ValidateConfig(const TrainConfig& config);
 // That the rules of the plugins that `config` names are known; NotFound says which plugin to give.
 absl::Status CheckPlugins(const TrainConfig& config);
 
-// That data of `vocab` different tokens, in sequences of the config's length, suit the config's
+// That data of `vocab` different tokens, in sequences of at most `longest`, suit the config's
 // model.
-absl::Status CheckFitsModel(const TrainConfig& config, int64_t vocab);
+absl::Status CheckFitsModel(const TrainConfig& config, int64_t vocab, int64_t longest);
 
 std::string ConfigText(const TrainConfig& config);
 absl::StatusOr<TrainConfig> ParseConfigText(const std::string& text, const std::string& file);

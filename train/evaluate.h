@@ -4,13 +4,14 @@
 #include <cstdint>
 
 #include "nn/model.h"
-#include "train/data.h"
+#include "tasks/data.h"
 #include "train/metrics.h"
 
 namespace palimpsest {
 
 // Scores at most `batches` batches of `batch` validation examples, evenly spread; without a limit
-// all.
+// all. Examples of different lengths meet in no batch, so that what each is padded to, and with it
+// the score of all, does not depend on `batch`.
 Score Evaluate(const LanguageModel& model, const DataSource& data, int64_t batch,
                int64_t batches = INT64_MAX);
 

@@ -4,12 +4,11 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
+#include "core/file.h"
 
 namespace palimpsest {
 
 // Errors name the path and what the system said.
-absl::StatusOr<std::string> ReadFileToString(const std::string& path);
 absl::Status MakeDirectories(const std::string& path);
 bool FileExists(const std::string& path);
 // "runs/a" and "b" give "runs/a/b"; an absolute name stays as it is.

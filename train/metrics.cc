@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <vector>
 
 #include "core/parallel.h"
 #include "ops/loss.h"
@@ -13,6 +12,18 @@ namespace {
 struct Row {
   double loss;
   bool correct;
+};
+
+// Of the labels of an example.
+struct Count {
+  int64_t labels = 0, correct = 0;
+  double loss = 0;
+
+  void Add(const Row& row) {
+    ++labels;
+    correct += row.correct;
+    loss += row.loss;
+  }
 };
 
 template <typename T>
@@ -27,12 +38,8 @@ Row ScoreRow(const T* logits, int64_t vocab, int64_t label) {
           best - logits == label};
 }
 
-}  // namespace
-
-void Score::Add(const Tensor& logits, const Tensor& labels) {
-  PALIMPSEST_CHECK(logits.rank() == 3 && labels.shape() == Shape({logits.dim(0), logits.dim(1)}))
-      << "logits " << logits << ", labels " << labels;
-  const int64_t examples = logits.dim(0), time = logits.dim(1), vocab = logits.dim(2);
+std::vector<Row> ScoreRows(const Tensor& logits, const Tensor& labels) {
+  const int64_t vocab = logits.dim(2);
   const int32_t* label = labels.data<int32_t>();
   std::vector<Row> rows(labels.size());
   DispatchFloat(logits.dtype(), [&]<typename T>() {
@@ -43,18 +50,44 @@ void Score::Add(const Tensor& logits, const Tensor& labels) {
       }
     });
   });
-  for (int64_t b = 0; b < examples; ++b) {
-    int64_t count = 0, correct = 0;
+  return rows;
+}
+
+}  // namespace
+
+void Tally::Add(int64_t labels, int64_t correct, double loss_sum) {
+  if (labels == 0) return;
+  labels_ += labels;
+  loss_sum_ += loss_sum;
+  accuracy_sum_ += static_cast<double>(correct) / static_cast<double>(labels);
+  whole_ += correct == labels;
+  ++examples_;
+}
+
+Score::Score(const std::vector<std::string>& slices) {
+  for (const std::string& name : slices) slices_.push_back({name, {}});
+}
+
+void Score::Add(const Tensor& logits, const Tensor& labels, const Tensor& slices) {
+  PALIMPSEST_CHECK(logits.rank() == 3 && labels.shape() == Shape({logits.dim(0), logits.dim(1)}) &&
+                   static_cast<bool>(slices) == !slices_.empty() &&
+                   (!slices || slices.shape() == labels.shape()))
+      << "logits " << logits << ", labels " << labels << ", " << slices_.size() << " slices";
+  const std::vector<Row> rows = ScoreRows(logits, labels);
+  const int32_t* label = labels.data<int32_t>();
+  const int64_t time = labels.dim(1);
+  tokens_ += labels.size();
+  for (int64_t b = 0; b < labels.dim(0); ++b) {
+    Count all;
+    std::vector<Count> by_slice(slices_.size());
     for (int64_t i = b * time; i < (b + 1) * time; ++i) {
       if (label[i] == kIgnoreLabel) continue;
-      loss_sum_ += rows[i].loss;
-      correct += rows[i].correct;
-      ++count;
+      all.Add(rows[i]);
+      if (slices) by_slice.at(slices.data<int32_t>()[i]).Add(rows[i]);
     }
-    if (count == 0) continue;
-    labels_ += count;
-    accuracy_sum_ += static_cast<double>(correct) / static_cast<double>(count);
-    ++examples_;
+    Tally::Add(all.labels, all.correct, all.loss);
+    for (size_t s = 0; s < slices_.size(); ++s)
+      slices_[s].tally.Add(by_slice[s].labels, by_slice[s].correct, by_slice[s].loss);
   }
 }
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <string>
 #include <vector>
 
 #include "ops/loss.h"
@@ -34,6 +35,28 @@ TEST(Score, IsTheSameWhateverTheBatch) {
   for (int64_t i = 0; i < 3; ++i) parts.Add(logits.Rows(i, i + 1), labels.Rows(i, i + 1));
   EXPECT_EQ(whole.loss(), parts.loss());
   EXPECT_EQ(whole.accuracy(), parts.accuracy());
+}
+
+// Example 0 has one label in each slice, of which the second is right; example 1 all in slice 0.
+TEST(Score, TellsSlicesAndWholeSequencesApart) {
+  const Tensor logits = Tensor::FromVector({2, 2, 2}, {1, 0, 1, 0, 0, 1, 0, 1}, DType::kF64);
+  const Tensor labels = Tensor::From<int32_t>({2, 2}, std::vector<int32_t>{1, 0, 1, 1});
+  const Tensor slices = Tensor::From<int32_t>({2, 2}, std::vector<int32_t>{0, 1, 0, 0});
+  Score score({"old", "new", "none"});
+  score.Add(logits, labels, slices);
+  EXPECT_DOUBLE_EQ(score.accuracy(), 0.75);
+  EXPECT_DOUBLE_EQ(score.sequence_accuracy(), 0.5);
+  EXPECT_EQ(score.tokens(), 4);
+  ASSERT_EQ(score.slices().size(), 3u);
+  const auto expect = [&](size_t i, const std::string& name, int64_t labels, double accuracy) {
+    EXPECT_EQ(score.slices()[i].name, name);
+    EXPECT_EQ(score.slices()[i].tally.labels(), labels);
+    EXPECT_DOUBLE_EQ(score.slices()[i].tally.accuracy(), accuracy);
+  };
+  expect(0, "old", 3, 0.5);
+  expect(1, "new", 1, 1);
+  expect(2, "none", 0, 0);
+  EXPECT_DOUBLE_EQ(score.slices()[0].tally.sequence_accuracy(), 0.5);
 }
 
 TEST(Score, OfNothingIsZero) {

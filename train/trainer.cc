@@ -45,7 +45,8 @@ absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(const TrainConfig& conf
 
 absl::Status Trainer::Build() {
   if (data_ == nullptr) {
-    absl::StatusOr<std::unique_ptr<DataSource>> data = MakeDataSource(config_);
+    absl::StatusOr<std::unique_ptr<DataSource>> data =
+        MakeDataSource(config_.data(), config_.length(), config_.seed());
     if (!data.ok()) return data.status();
     data_ = *std::move(data);
   }
@@ -53,7 +54,7 @@ absl::Status Trainer::Build() {
 
   ModelConfig& model_config = *config_.mutable_model();
   if (model_config.vocab_size() == 0) model_config.set_vocab_size(data_->vocab());
-  if (absl::Status s = CheckFitsModel(config_, data_->vocab()); !s.ok()) return s;
+  if (absl::Status s = CheckFitsModel(config_, data_->vocab(), data_->longest()); !s.ok()) return s;
   auto model = LanguageModel::Create(model_config, RandomStream(config_.seed(), "init"),
                                      *ConfigDType(config_));
   if (!model.ok()) return model.status();

@@ -10,9 +10,9 @@
 #include "absl/status/statusor.h"
 #include "nn/model.h"
 #include "optim/optimizer.h"
+#include "tasks/data.h"
 #include "train/checkpoint.h"
 #include "train/config.pb.h"
-#include "train/data.h"
 #include "train/metrics.h"
 
 namespace palimpsest {

@@ -19,7 +19,7 @@ using ::testing::HasSubstr;
 
 constexpr char kSmall[] = R"(
   model { width: 16 block { %s } }
-  data { mqar { vocab: 32 pairs: 2 eval_examples: 10 } }
+  data { eval_examples: 10 mqar { vocab: 32 pairs: 2 } }
   batch: 8 length: 16 steps: 20
   optimizer { name: 'adamw' lr: 0.01 clip_norm: 1 }
 )";

@@ -21,6 +21,19 @@
 namespace palimpsest {
 namespace {
 
+nlohmann::ordered_json ScoreJson(const Score& score) {
+  nlohmann::ordered_json json{{"val_loss", score.loss()},
+                              {"val_accuracy", score.accuracy()},
+                              {"val_sequence_accuracy", score.sequence_accuracy()},
+                              {"val_labels", score.labels()}};
+  for (const Score::Slice& slice : score.slices()) {
+    if (slice.tally.examples() == 0) continue;
+    json["val_slices"][slice.name] = slice.tally.accuracy();
+    json["val_sequence_slices"][slice.name] = slice.tally.sequence_accuracy();
+  }
+  return json;
+}
+
 class TrainingLoop {
  public:
   // Without `dir` nothing is saved.
@@ -162,10 +175,9 @@ class TrainingLoop {
     for (std::string& field : ScoreFields(result_.score)) fields.push_back(std::move(field));
     progress_.PrintFields(fields);
     if (dir_ == nullptr) return absl::OkStatus();
-    return dir_->AppendMetrics({{"step", trainer_.step()},
-                                {"val_loss", result_.score.loss()},
-                                {"val_accuracy", result_.score.accuracy()},
-                                {"val_labels", result_.score.labels()}});
+    nlohmann::ordered_json line{{"step", trainer_.step()}};
+    line.update(ScoreJson(result_.score));
+    return dir_->AppendMetrics(line);
   }
 
   absl::Status Save() {
@@ -247,8 +259,16 @@ absl::StatusOr<bool> RestoreNewest(Trainer* trainer, const RunDir& dir, Progress
 }  // namespace
 
 std::vector<std::string> ScoreFields(const Score& score) {
-  return {absl::StrFormat("val loss %.4f (%.3f bits)", score.loss(), score.loss() / std::log(2)),
-          absl::StrFormat("accuracy %.1f%%", 100 * score.accuracy())};
+  std::vector<std::string> fields = {
+      absl::StrFormat("val loss %.4f (%.3f bits)", score.loss(), score.loss() / std::log(2)),
+      absl::StrFormat("accuracy %.1f%%", 100 * score.accuracy())};
+  if (score.labels() > score.examples())
+    fields.push_back(absl::StrFormat("sequences %.1f%%", 100 * score.sequence_accuracy()));
+  for (const Score::Slice& slice : score.slices()) {
+    if (slice.tally.examples() > 0)
+      fields.push_back(absl::StrFormat("%s %.1f%%", slice.name, 100 * slice.tally.accuracy()));
+  }
+  return fields;
 }
 
 void ApplyProcessLimits(const TrainConfig& config) {

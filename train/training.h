@@ -31,7 +31,8 @@ absl::StatusOr<TrainingResult> RunInMemory(Trainer* trainer, const std::string& 
 // Sets this process's threads and memory limit.
 void ApplyProcessLimits(const TrainConfig& config);
 
-// "val loss 1.8812 (2.714 bits)", "accuracy 44.6%"
+// "val loss 1.8812 (2.714 bits)", "accuracy 44.6%", "sequences 12.5%", then the slices' accuracies:
+// "length=64 40.0%". Sequences are left out where each has one label.
 std::vector<std::string> ScoreFields(const Score& score);
 
 }  // namespace palimpsest

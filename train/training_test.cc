@@ -28,7 +28,7 @@ class TrainingTest : public testing::Test {
   TrainingTest() {
     const absl::Status status = ParseTextProto(
         R"(model { width: 16 block { memory { rule { name: 'gated_delta' } heads: 2 } } dropout: 0.1 }
-           data { mqar { vocab: 32 pairs: 2 eval_examples: 10 } }
+           data { eval_examples: 10 mqar { vocab: 32 pairs: 2 } }
            batch: 4 length: 16 steps: 20 log_every: 1 eval_every: 4 checkpoint_every: 5
            optimizer { name: 'adamw' lr: 0.01 })",
         "test", &config_);

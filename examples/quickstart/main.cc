@@ -8,10 +8,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "nn/model.h"
-#include "tools/cpp/runfiles/runfiles.h"
-#include "train/config.h"
 #include "program/flags.h"
 #include "program/program.h"
+#include "tools/cpp/runfiles/runfiles.h"
+#include "train/config.h"
 #include "train/stop_signal.h"
 #include "train/trainer.h"
 #include "train/training.h"
@@ -25,7 +25,7 @@ constexpr const char* kProgram = "quickstart";
 constexpr const char* kModels[] = {"attention", "hebbian", "delta", "gated_delta", "titans_mlp"};
 // Enough to see that everything runs; not to learn.
 const std::vector<std::string> kShort = {"steps=20", "eval_every=10", "log_every=10",
-                                         "data.mqar.eval_examples=64",
+                                         "data.eval_examples=64",
                                          "optimizer.schedule.warmup_steps=5"};
 
 struct Row {

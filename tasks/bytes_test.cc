@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "ops/loss.h"
-#include "train/data.h"
+#include "tasks/data.h"
 
 namespace palimpsest {
 namespace {
@@ -28,18 +28,18 @@ std::string AllBytes(int count) {
   return text;
 }
 
-BytesData Config(const std::string& path) {
-  BytesData config;
-  config.set_path(path);
+DataConfig Config(const std::string& path) {
+  DataConfig config;
+  config.mutable_bytes()->set_path(path);
   return config;
 }
 
-std::string Error(const BytesData& config, int64_t length) {
-  return std::string(MakeBytesSource(config, length, 0).status().message());
+std::string Error(const DataConfig& config, int64_t length) {
+  return std::string(MakeDataSource(config, length, 0).status().message());
 }
 
 TEST(Bytes, TrainingWindowsAreTextShiftedByOne) {
-  const auto source = *MakeBytesSource(Config(Write("all", AllBytes(200))), 8, 0);
+  const auto source = *MakeDataSource(Config(Write("all", AllBytes(200))), 8, 0);
   std::set<int32_t> starts;
   for (int64_t step = 0; step < 200; ++step) {
     const Examples batch = source->TrainBatch(step, 4);
@@ -61,7 +61,7 @@ TEST(Bytes, TrainingWindowsAreTextShiftedByOne) {
 
 TEST(Bytes, EvaluationMeetsEachByteOnce) {
   for (const int64_t length : {1, 7, 8, 19}) {
-    const auto source = *MakeBytesSource(Config(Write("all", AllBytes(200))), length, 0);
+    const auto source = *MakeDataSource(Config(Write("all", AllBytes(200))), length, 0);
     const Examples all = source->EvalBatch(0, source->eval_examples());
     std::vector<int32_t> labels;
     for (int64_t i = 0; i < all.labels.size(); ++i) {
@@ -75,11 +75,11 @@ TEST(Bytes, EvaluationMeetsEachByteOnce) {
 }
 
 TEST(Bytes, AnotherFileValidates) {
-  BytesData config = Config(Write("train", AllBytes(50)));
-  config.set_val_path(Write("val", std::string(30, 'v')));
-  const auto source = *MakeBytesSource(config, 8, 0);
+  DataConfig config = Config(Write("train", AllBytes(50)));
+  config.mutable_bytes()->set_val_path(Write("val", std::string(30, 'v')));
+  const auto source = *MakeDataSource(config, 8, 0);
   EXPECT_EQ(source->EvalBatch(0, 1).tokens.data<int32_t>()[0], 'v');
-  const auto other = *MakeBytesSource(Config(config.path()), 4, 0);
+  const auto other = *MakeDataSource(Config(config.bytes().path()), 4, 0);
   EXPECT_NE(source->Fingerprint(), other->Fingerprint());
 }
 
@@ -88,14 +88,14 @@ TEST(Bytes, BadFilesAreNamed) {
               AllOf(HasSubstr("/nowhere/a.txt"), HasSubstr("No such file")));
   EXPECT_THAT(Error(Config(testing::TempDir()), 8), AllOf(HasSubstr("directory")));
   EXPECT_THAT(Error(Config(Write("empty", "")), 8), HasSubstr("empty is empty"));
-  EXPECT_THAT(Error(BytesData(), 8), HasSubstr("data.bytes.path"));
+  EXPECT_THAT(Error(Config(""), 8), HasSubstr("data.bytes.path=FILE"));
   const std::string short_path = Write("short", AllBytes(50));
   EXPECT_THAT(Error(Config(short_path), 64),
               AllOf(HasSubstr(short_path), HasSubstr("has 45 bytes"), HasSubstr("65")));
   EXPECT_THAT(Error(Config(short_path), 8),
               AllOf(HasSubstr("validation"), HasSubstr("has 5 bytes")));
-  BytesData config = Config(short_path);
-  config.set_split(1.5);
+  DataConfig config = Config(short_path);
+  config.mutable_bytes()->set_split(1.5);
   EXPECT_THAT(Error(config, 8), HasSubstr("split is 1.5"));
 }
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "ops/loss.h"
-#include "train/data.h"
+#include "tasks/data.h"
 
 namespace palimpsest {
 namespace {
@@ -23,7 +23,9 @@ MqarData Config() {
 }
 
 std::unique_ptr<DataSource> Source(const MqarData& config, uint64_t seed = 0) {
-  return *MakeMqarSource(config, kLength, seed);
+  DataConfig data;
+  *data.mutable_mqar() = config;
+  return *MakeDataSource(data, kLength, seed);
 }
 
 std::vector<int32_t> Values(const Tensor& x) {
@@ -117,6 +119,12 @@ TEST(Mqar, SlotsFollowThePowerLaw) {
   }
 }
 
+std::string Error(const MqarData& config, int64_t length) {
+  DataConfig data;
+  *data.mutable_mqar() = config;
+  return std::string(MakeDataSource(data, length, 0).status().message());
+}
+
 struct Bad {
   const char* error;
   void (*change)(MqarData*);
@@ -129,11 +137,9 @@ TEST(Mqar, RefusesWhatCannotBe) {
                          Bad{"positive", [](MqarData* c) { c->set_power_a(0); }}}) {
     MqarData config = Config();
     bad.change(&config);
-    const auto source = MakeMqarSource(config, kLength, 0);
-    EXPECT_THAT(std::string(source.status().message()), HasSubstr(bad.error));
+    EXPECT_THAT(Error(config, kLength), HasSubstr(bad.error));
   }
-  EXPECT_THAT(std::string(MakeMqarSource(Config(), 63, 0).status().message()),
-              HasSubstr("must be even"));
+  EXPECT_THAT(Error(Config(), 63), HasSubstr("must be even"));
 }
 
 }  // namespace

@@ -1,12 +1,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "core/file.h"
+#include "core/hash.h"
 #include "core/random.h"
 #include "ops/loss.h"
-#include "train/checkpoint.h"
-#include "train/data.h"
-#include "train/file.h"
+#include "tasks/tasks.h"
 
 namespace palimpsest {
 namespace {
@@ -17,6 +18,7 @@ class BytesSource : public DataSource {
       : train_(std::move(train)), val_(std::move(val)), length_(length), seed_(seed) {}
 
   int64_t vocab() const override { return 256; }
+  int64_t longest() const override { return length_; }
 
   Examples TrainBatch(int64_t step, int64_t batch) const override {
     const RandomStream stream(seed_, "data", step);
@@ -44,8 +46,9 @@ class BytesSource : public DataSource {
     return absl::StrCat(train_.size(), " bytes to train on, ", val_.size(), " to validate");
   }
   std::string Fingerprint() const override {
-    return ConfigHash(absl::StrCat(ConfigHash(train_), ConfigHash(val_)));
+    return TextHash(absl::StrCat(TextHash(train_), TextHash(val_)));
   }
+  std::string Text(int32_t token) const override { return ByteText(token); }
 
  private:
   static int64_t Size(const std::string& text) { return static_cast<int64_t>(text.size()); }
@@ -78,10 +81,18 @@ absl::Status CheckLength(const std::string& what, const std::string& text, int64
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<DataSource>> MakeBytesSource(const BytesData& config, int64_t length,
+std::string ByteText(int32_t byte) {
+  return absl::CHexEscape(std::string(1, static_cast<char>(byte)));
+}
+
+absl::StatusOr<std::unique_ptr<DataSource>> MakeBytesSource(const DataConfig& data, int64_t length,
                                                             uint64_t seed) {
+  const BytesData& config = data.bytes();
+  if (data.eval_length_size() > 0 || data.min_length() > 0)
+    return absl::InvalidArgumentError(
+        "eval_length and min_length are of generated tasks; the windows of bytes have `length`");
   if (config.path().empty())
-    return absl::InvalidArgumentError("data.bytes.path is not set: give data.bytes.path=FILE");
+    return absl::InvalidArgumentError("path is not set: give data.bytes.path=FILE");
   if (length < 1)
     return absl::InvalidArgumentError(absl::StrCat("length is ", length, ", must be at least 1"));
   absl::StatusOr<std::string> train = ReadFileToString(config.path());
@@ -96,7 +107,7 @@ absl::StatusOr<std::unique_ptr<DataSource>> MakeBytesSource(const BytesData& con
   }
   if (!(config.split() > 0 && config.split() < 1))
     return absl::InvalidArgumentError(
-        absl::StrCat("data.bytes.split is ", config.split(), ", must be between 0 and 1"));
+        absl::StrCat("split is ", config.split(), ", must be between 0 and 1"));
   const auto cut = static_cast<size_t>(static_cast<double>(train->size()) * config.split());
   std::string val = train->substr(cut);
   train->resize(cut);

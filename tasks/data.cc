@@ -1,0 +1,72 @@
+#include "tasks/data.h"
+
+#include <functional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "tasks/tasks.h"
+
+namespace palimpsest {
+namespace {
+
+using SourceOrError = absl::StatusOr<std::unique_ptr<DataSource>>;
+
+struct Entry {
+  std::string name;  // Of the field of DataConfig.
+  std::function<SourceOrError(const DataConfig&, int64_t length, uint64_t seed)> make;
+};
+
+// Of what makes segments.
+Entry Generated(const std::string& name,
+                absl::StatusOr<Segments> (*make)(const DataConfig&, int64_t length)) {
+  return {name, [=](const DataConfig& config, int64_t length, uint64_t seed) -> SourceOrError {
+            if (config.eval_examples() < 1 || config.eval_examples() > kMostTaskSize)
+              return absl::InvalidArgumentError(
+                  absl::StrCat("data.eval_examples is ", config.eval_examples(),
+                               ", must be from 1 to ", kMostTaskSize));
+            absl::StatusOr<Segments> segments = make(config, length);
+            if (!segments.ok()) return segments.status();
+            return MakeGeneratedSource(name, *std::move(segments), config.eval_examples(), length,
+                                       seed);
+          }};
+}
+
+const std::vector<Entry>& Entries() {
+  static const auto& entries = *new std::vector<Entry>{
+      {"bytes", MakeBytesSource},
+      Generated("mqar", MakeMqarSegments),
+  };
+  return entries;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<DataSource>> MakeDataSource(const DataConfig& config, int64_t length,
+                                                           uint64_t seed) {
+  const google::protobuf::FieldDescriptor* field =
+      DataConfig::GetReflection()->GetOneofFieldDescriptor(
+          config, DataConfig::descriptor()->FindOneofByName("source"));
+  if (field == nullptr)
+    return absl::InvalidArgumentError(absl::StrCat(
+        "no data: give data { bytes { path: \"FILE\" } } in the config, data.bytes.path=FILE on "
+        "the command line, or a task as in data { mqar {} }; there are ",
+        absl::StrJoin(TaskNames(), ", ")));
+  for (const Entry& entry : Entries()) {
+    if (entry.name != field->name()) continue;
+    SourceOrError source = entry.make(config, length, seed);
+    if (source.ok() || !absl::IsInvalidArgument(source.status())) return source;
+    return absl::InvalidArgumentError(
+        absl::StrCat("data.", entry.name, ": ", std::string(source.status().message())));
+  }
+  PALIMPSEST_CHECK(false) << "the task " << field->name() << " has no maker";
+  return nullptr;
+}
+
+std::vector<std::string> TaskNames() {
+  std::vector<std::string> names;
+  for (const Entry& entry : Entries()) names.push_back(entry.name);
+  return names;
+}
+
+}  // namespace palimpsest
