@@ -14,7 +14,7 @@ namespace palimpsest {
 namespace {
 
 constexpr char kTraining[] = R"(
-  data { mqar { vocab: 10 pairs: 2 eval_examples: 4 } }
+  data { eval_examples: 4 mqar { vocab: 10 pairs: 2 } }
   batch: 4 length: 8 steps: 20
   optimizer { name: 'adamw' lr: 0.01 clip_norm: 1 average_keep: 0.9 }
 )";
