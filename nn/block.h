@@ -6,8 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "nn/compressor.h"
 #include "nn/mixer.h"
 #include "nn/model.h"
+#include "nn/residual.h"
 
 namespace palimpsest {
 
@@ -27,7 +29,8 @@ struct BlockInput {
   double dropout;
 };
 
-// x += f(norm(x)), one f after the other: what mixes tokens ("mixer"), then an MLP ("mlp").
+// One sublayer after the other, what mixes tokens ("mixer"), then channels ("mlp"): each reads the
+// stream, norms it and writes to it what it makes of that. x += f(norm(x)), where residuals add.
 class ResidualBlock {
  public:
   // init.path is the block's. `config` is resolved.
@@ -37,18 +40,20 @@ class ResidualBlock {
   void InitState(int64_t batch, NamedTensors& state) const;
   int64_t StateBytes(int64_t time) const;
   // Adds to `after` what its parts carry on.
-  Tensor Forward(Tensor x, const BlockInput& in, NamedTensors& after) const;
+  Tensor Forward(Tensor stream, const BlockInput& in, NamedTensors& after) const;
 
  private:
   struct Sublayer {
     std::string path;
     NormLayer norm;
     std::unique_ptr<Mixer> f;
+    std::unique_ptr<Residual> residual;
   };
-  void Append(const ParamInit& init, const ModelConfig& model, const char* name,
-              std::unique_ptr<Mixer> f);
+  void Append(const ParamInit& init, const ModelConfig& model,
+              const ModelConfig::Residual& residual, const char* name, std::unique_ptr<Mixer> f);
 
   std::string path_;
+  Compressor compressor_;
   std::vector<Sublayer> sublayers_;
 };
 

@@ -188,6 +188,7 @@ absl::StatusOr<ModelConfig> ResolveModelConfig(const ModelConfig& config) {
   check.Rate("embedding_dropout", config.embedding_dropout());
   if (!check.ok()) return check.status();
   if (config.layers() == 0) resolved.set_layers(config.block_size());
+  if (absl::Status s = ResolveResiduals(resolved); !s.ok()) return s;
   for (int i = 0; i < resolved.block_size(); ++i) {
     const absl::Status status =
         ResolveBlock(absl::StrCat("model.block.", i), config.width(), *resolved.mutable_block(i));

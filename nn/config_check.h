@@ -44,6 +44,10 @@ absl::Status ResolveAttention(const std::string& path, int64_t width, ModelConfi
 absl::Status ResolveMemory(const std::string& path, int64_t width, ModelConfig::Memory& m);
 absl::Status ResolveMlp(const std::string& path, int64_t width, ModelConfig::Mlp& mlp);
 
+// The model's residual, and the blocks' own, which are fields that go before the model's.
+absl::Status ResolveResiduals(ModelConfig& model);
+ModelConfig::Residual ResidualOf(const ModelConfig& model, const ModelConfig::Block& block);
+
 }  // namespace palimpsest
 
 #endif  // NN_CONFIG_CHECK_H_

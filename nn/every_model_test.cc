@@ -25,7 +25,8 @@ INSTANTIATE_TEST_SUITE_P(Rows, EveryModel, testing::ValuesIn(ModelRows()),
 
 // Rounding, of values of about this size.
 double Tolerance(DType dtype, const Tensor& x) {
-  return (dtype == DType::kF64 ? 1e-12 : 2e-5) * (1.0 + Max(Abs(Cast(x, DType::kF64))).Item());
+  const double size = x.size() == 0 ? 0.0 : Max(Abs(Cast(x, DType::kF64))).Item();
+  return (dtype == DType::kF64 ? 1e-12 : 2e-5) * (1.0 + size);
 }
 
 // The logits of `tokens` given in pieces of these lengths, and the state after.

@@ -54,11 +54,19 @@ Tensor ShortConv::InitTail(int64_t batch) const {
 }
 
 Tensor ShortConv::Forward(const Tensor& x, Tensor& tail) const {
+  return weight ? Silu(Convolve(x, tail)) : x;
+}
+
+Tensor ShortConv::Convolve(const Tensor& x, Tensor& tail) const {
   if (!weight) return x;
-  const Tensor y = Silu(CausalConv1d(x, weight, {}, tail));
-  const int64_t time = x.dim(1), keep = tail.dim(1);
-  tail = time >= keep ? Slice(x, 1, time - keep, time) : Concat({Slice(tail, 1, time, keep), x}, 1);
+  const Tensor y = CausalConv1d(x, weight, {}, tail);
+  tail = TailAfter(tail, x);
   return y;
+}
+
+Tensor TailAfter(const Tensor& tail, const Tensor& x) {
+  const int64_t time = x.dim(1), keep = tail.dim(1);
+  return time >= keep ? Slice(x, 1, time - keep, time) : Concat({Slice(tail, 1, time, keep), x}, 1);
 }
 
 void ShortConv::ForEachParam(const std::string& path, ParamVisitor visit) {

@@ -50,10 +50,14 @@ struct ShortConv {
   Tensor InitTail(int64_t batch) const;
   // x [batch, time, channels]; takes `tail` to that after x.
   Tensor Forward(const Tensor& x, Tensor& tail) const;
+  Tensor Convolve(const Tensor& x, Tensor& tail) const;  // Without the silu.
   void ForEachParam(const std::string& path, ParamVisitor visit);
 };
 // Width 0: none. Uniform in +-1/sqrt(width), as torch.nn.Conv1d.
 ShortConv MakeShortConv(const ParamInit& init, int64_t channels, int64_t width);
+
+// The last of [tail; x] along time, as many as `tail` has.
+Tensor TailAfter(const Tensor& tail, const Tensor& x);
 
 // down(silu(gate x) * up x) (Shazeer 2020), or down(f(up x)) with f gelu or relu. `config` is
 // resolved.

@@ -20,6 +20,13 @@ void PutUnder(const std::string& prefix, NamedTensors part, NamedTensors& all) {
   for (auto& [name, tensor] : part) all[absl::StrCat(prefix, ".", name)] = std::move(tensor);
 }
 
+StatisticSink Under(const StatisticSink& sink, const std::string& prefix) {
+  if (!sink) return {};
+  return [sink, prefix](const std::string& path, double value) {
+    sink(absl::StrCat(prefix, ".", path), value);
+  };
+}
+
 const Tensor& Carried(const NamedTensors& state, const std::string& name) {
   const auto it = state.find(name);
   PALIMPSEST_CHECK(it != state.end())

@@ -41,6 +41,9 @@ class Mixer {
 NamedTensors Under(const NamedTensors& all, const std::string& prefix);
 void PutUnder(const std::string& prefix, NamedTensors part, NamedTensors& all);
 
+// What calls `sink` with "prefix." before the path; empty if it is.
+StatisticSink Under(const StatisticSink& sink, const std::string& prefix);
+
 // state[name], which must be there.
 const Tensor& Carried(const NamedTensors& state, const std::string& name);
 }  // namespace palimpsest

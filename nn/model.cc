@@ -32,6 +32,8 @@ class BlockModel : public LanguageModel {
       const auto& block = config_.block(static_cast<int>(i % config_.block_size()));
       blocks_.emplace_back(init.At(absl::StrCat("blocks.", i)), config_, block);
     }
+    expansion_ = MakeExpansion(init.At("expansion"), width, config_.residual());
+    readout_ = MakeCompressor(init.At("readout"), width, config_.residual());
     norm_ = MakeNorm(init.At("norm"), config_.norm(), width, config_.norm_eps());
     const double head_stddev = config_.zero_init_head() ? 0.0 : stddev;
     if (!config_.tie_embeddings()) head_ = MakeLinear(init.At("head"), width, vocab, head_stddev);
@@ -42,19 +44,22 @@ class BlockModel : public LanguageModel {
   void ForEachParam(ParamVisitor visit) override {
     embedding_.ForEachParam("embedding", visit);
     positions_.ForEachParam("positions", visit);
+    expansion_.ForEachParam("expansion", visit);
     for (ResidualBlock& block : blocks_) block.ForEachParam(visit);
+    readout_.ForEachParam("readout", visit);
     norm_.ForEachParam("norm", visit);
     head_.ForEachParam("head", visit);
   }
 
   NamedTensors InitState(int64_t batch) const override {
-    NamedTensors state{{kPosition, PositionTensor(0)}};
+    NamedTensors state = InitTails(batch);
+    state[kPosition] = PositionTensor(0);
     for (const ResidualBlock& block : blocks_) block.InitState(batch, state);
     return state;
   }
 
   int64_t StateBytes(int64_t time) const override {
-    int64_t bytes = 0;
+    int64_t bytes = TotalBytes(InitTails(1));
     for (const ResidualBlock& block : blocks_) bytes += block.StateBytes(time);
     return bytes;
   }
@@ -70,7 +75,9 @@ class BlockModel : public LanguageModel {
     const BlockInput in{before, position, options, config_.dropout()};
     Tensor x = Embed(tokens, position);
     x = Outlet{options, config_.embedding_dropout()}(x, "embedding");
+    x = expansion_.Expand(x, "expansion", before, result.state);
     for (const ResidualBlock& block : blocks_) x = block.Forward(x, in, result.state);
+    x = readout_.Read(x, "readout", before, result.state);
     x = Outlet{options}(norm_(x), "norm");
     if (const double multiple = WidthMultiple(config_); multiple != 1.0) x = Mul(x, 1.0 / multiple);
     x = MatMul(x, config_.tie_embeddings() ? embedding_.weight : head_.weight, {.b = true});
@@ -80,6 +87,14 @@ class BlockModel : public LanguageModel {
   }
 
  private:
+  // Of what stands before and after the blocks.
+  NamedTensors InitTails(int64_t batch) const {
+    NamedTensors state;
+    expansion_.InitState("expansion", batch, state);
+    readout_.InitState("readout", batch, state);
+    return state;
+  }
+
   Tensor Embed(const Tensor& tokens, int64_t position) const {
     const Tensor x = embedding_(tokens);
     if (!positions_.weight) return x;
@@ -91,7 +106,9 @@ class BlockModel : public LanguageModel {
 
   ModelConfig config_;
   Embedding embedding_, positions_;
+  Expansion expansion_;
   std::vector<ResidualBlock> blocks_;
+  Compressor readout_;
   NormLayer norm_;
   Linear head_;
 };

@@ -15,6 +15,32 @@ ModelRow Row(std::string name, const std::string& block, const std::string& more
                                         " mlp { hidden: 12 } } ", more)};
 }
 
+// Blocks that read and write the stream in one way or another.
+std::vector<ModelRow> ResidualRows() {
+  const std::string attention = "attention { heads: 2 }",
+                    memory = "memory { rule { name: 'gated_delta' } heads: 2 chunk: 4 }";
+  const auto delta = [](const std::string& more) {
+    return absl::StrCat("residual { kind: DELTA ", more, " }");
+  };
+  const std::string mixed = " block { attention { heads: 2 } mlp { hidden: 12 } residual { kind: ";
+  return {
+      Row("delta_residual", attention, delta("")),
+      Row("delta_residual_linear", attention,
+          delta("v_source: CONTEXT v_act: LINEAR beta_hidden: 3")),
+      Row("delta_residual_write_only", attention, delta("channels: 2 erase: false")),
+      Row("delta_residual_tc", "attention { heads: 2 window: 4 conv: 3 }",
+          delta("channels: 4 compressor: TC conv: 3")),
+      Row("delta_residual_tc_expanded", attention,
+          delta("channels: 4 compressor: TC expand: true")),
+      Row("delta_residual_cc_expanded", attention, delta("channels: 4 expand: true conv: 1")),
+      Row("delta_residual_cc_conv", memory, delta("channels: 3 compressor: CC_CONV")),
+      Row("delta_residual_one_channel", attention, delta("compressor: TC expand: true")),
+      Row("delta_and_add", memory, delta("") + mixed + "ADD } }"),
+      Row("add_and_delta_channels", memory,
+          "residual { channels: 2 }" + mixed + "DELTA compressor: TC } }"),
+  };
+}
+
 }  // namespace
 
 std::vector<ModelRow> ModelRows() {
@@ -28,6 +54,7 @@ std::vector<ModelRow> ModelRows() {
       Row("hybrid", "memory { rule { name: 'gated_delta' } heads: 2 chunk: 4 }",
           "block { attention { heads: 2 window: 5 } mlp { kind: GELU hidden: 12 } }"),
   };
+  for (ModelRow& row : ResidualRows()) rows.push_back(std::move(row));
   for (const std::string& rule : MemoryRuleNames()) {
     rows.push_back(
         Row(rule, absl::StrCat("memory { rule { name: '", rule, "' } heads: 2 chunk: 4 }")));

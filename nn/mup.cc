@@ -9,8 +9,12 @@ namespace palimpsest {
 ParamRole RoleOf(const std::string& path, const Tensor& param) {
   if (path == "embedding.weight" || path == "positions.weight") return ParamRole::kInput;
   if (path == "head.weight") return ParamRole::kOutput;
-  const bool by_channel = absl::EndsWith(path, "conv.weight");
-  return param.rank() == 2 && !by_channel ? ParamRole::kHidden : ParamRole::kVector;
+  for (const char* narrow : {"_residual.beta.weight", "_residual.v.weight"})
+    if (absl::EndsWith(path, narrow)) return ParamRole::kOutput;
+  for (const char* along :
+       {"conv.weight", "compressor.weight", "readout.weight", "beta_out.weight"})
+    if (absl::EndsWith(path, along)) return ParamRole::kVector;
+  return param.rank() == 2 ? ParamRole::kHidden : ParamRole::kVector;
 }
 
 double WidthMultiple(const ModelConfig& config) {

@@ -15,7 +15,7 @@ namespace palimpsest {
 enum class ParamRole {
   kInput,   // From tokens to the width: embeddings.
   kHidden,  // From the width, or what grows with it, to the width.
-  kOutput,  // From the width to logits: the head.
+  kOutput,  // From the width to what does not grow: the head, a residual's beta and v.
   kVector,  // Along the width, or of fixed size: norms, biases, convolutions, first states.
 };
 

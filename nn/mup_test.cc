@@ -53,8 +53,8 @@ TEST(AtWidth, HeadsGrowAndStayAsLong) {
 
 // What grows with the width on both sides is hidden, and nothing else is: the roles against the
 // parameters' shapes at two widths.
-TEST(RoleOf, IsWhatGrowsWithTheWidth) {
-  const auto narrow = ModelAt(32), wide = ModelAt(64);
+void ExpectRoles(const std::string& more, int outputs) {
+  const auto narrow = ModelAt(32, more), wide = ModelAt(64, more);
   const NamedTensors at32 = Params(*narrow), at64 = Params(*wide);
   ASSERT_EQ(at32.size(), at64.size());
   std::map<ParamRole, int> seen;
@@ -69,9 +69,17 @@ TEST(RoleOf, IsWhatGrowsWithTheWidth) {
     ++seen[role];
   }
   EXPECT_EQ(seen[ParamRole::kInput], 1);
-  EXPECT_EQ(seen[ParamRole::kOutput], 1);
+  EXPECT_EQ(seen[ParamRole::kOutput], outputs);
   EXPECT_GT(seen[ParamRole::kHidden], 10);
   EXPECT_GT(seen[ParamRole::kVector], 10);
+}
+
+TEST(RoleOf, IsWhatGrowsWithTheWidth) {
+  ExpectRoles("", 1);
+  // The head, and beta and v of four sublayers.
+  ExpectRoles("residual { kind: DELTA channels: 4 expand: true }", 9);
+  ExpectRoles("residual { kind: DELTA channels: 2 compressor: TC beta_hidden: 16 }", 9);
+  ExpectRoles("residual { kind: DELTA channels: 2 compressor: CC_CONV }", 9);
 }
 
 TEST(Mup, FirstValuesAreThoseOfTheBaseAndShrinkWithTheWidth) {
