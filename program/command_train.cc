@@ -12,6 +12,7 @@
 #include "program/commands.h"
 #include "program/program.h"
 #include "train/config.h"
+#include "train/exit_code.h"
 #include "train/run_dir.h"
 #include "train/stop_signal.h"
 #include "train/training.h"
@@ -49,10 +50,13 @@ class Train : public Command {
     Progress progress(stdout);
     SetOutOfMemoryHandler([&](const absl::Status& status) {
       progress.Clear();
-      std::_Exit(Fail("palimpsest", status));
+      std::_Exit(Fail("palimpsest", status, kExitOutOfMemory));
     });
     const absl::StatusOr<TrainingResult> result = RunTraining(*config, resume_, &progress);
     progress.Clear();
+    // Of all that goes wrong in training, numbers that are not finite alone are internal errors.
+    if (absl::IsInternal(result.status()))
+      return Fail("palimpsest", result.status(), kExitNotFinite);
     if (!result.ok()) return result.status();
     const std::string& run = config->run_dir();
     if (result->stopped) {

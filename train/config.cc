@@ -41,15 +41,11 @@ absl::StatusOr<TrainConfig> LoadWithBases(const std::string& path, std::set<std:
 constexpr int64_t kMostSteps = 1'000'000'000'000, kMostTokens = 1 << 28, kMostThreads = 1024,
                   kMostMegabytes = 1'000'000'000;
 
-// What may differ between the two halves of a run.
+// What may differ between the two halves of a run: its end may be moved.
 bool FreeToChange(const std::string& path) {
-  static const std::set<std::string> kFree = {"steps", "eval_every", "eval_batches", "log_every",
-                                              "checkpoint_every", "keep", "threads",
-                                              "memory_limit_mb", "run_dir", "stop_accuracy",
-                                              // What they hold is in data.fingerprint.
-                                              "data.bytes.path", "data.bytes.val_path"};
-  // Where a plugin is; the model names its rules.
-  return kFree.contains(path) || absl::StartsWith(path, "plugin.");
+  static const std::set<std::string> kEnd = {"steps", "eval_every", "eval_batches",
+                                             "stop_accuracy"};
+  return kEnd.contains(path) || BearsOnNoResult(path);
 }
 
 std::string ValueOr(const std::map<std::string, std::string>& values, const std::string& path) {
@@ -138,6 +134,16 @@ absl::StatusOr<TrainConfig> ParseConfigText(const std::string& text, const std::
   TrainConfig config;
   if (absl::Status s = ParseTextProto(text, file, &config); !s.ok()) return s;
   return config;
+}
+
+bool BearsOnNoResult(const std::string& field) {
+  static const std::set<std::string> kFields = {"log_every", "checkpoint_every", "keep",
+                                                "keep_every", "tensorboard", "threads",
+                                                "memory_limit_mb", "run_dir",
+                                                // What they hold is in data.fingerprint.
+                                                "data.bytes.path", "data.bytes.val_path"};
+  // Where a plugin is; the model names its rules.
+  return kFields.contains(field) || absl::StartsWith(field, "plugin.");
 }
 
 absl::Status CheckSameRun(const TrainConfig& before, const TrainConfig& after) {

@@ -30,6 +30,10 @@ absl::Status CheckFitsModel(const TrainConfig& config, int64_t vocab, int64_t lo
 std::string ConfigText(const TrainConfig& config);
 absl::StatusOr<TrainConfig> ParseConfigText(const std::string& text, const std::string& file);
 
+// A field that says where a run is, how it is logged and what it may use: its results are the same
+// whatever it holds.
+bool BearsOnNoResult(const std::string& field);
+
 // OK if a run of `before` can go on as `after`: they differ at most in what bears on no step's
 // result (steps, threads, run_dir, how often things are logged, evaluated and saved, ...). Else
 // InvalidArgument with one line that names the fields that differ, and both values.
