@@ -9,6 +9,7 @@
 #include "nn/config.h"
 #include "nn/gate.h"
 #include "nn/initial_state.h"
+#include "nn/memory_statistics.h"
 #include "ops/ops.h"
 
 namespace palimpsest {
@@ -102,6 +103,7 @@ class MemoryLayer : public Mixer {
     ScanResult scan = Scan(*rule_, seq, Load("memory", before), options);
     Store("memory", scan.state, state);
     if (rule_->anchored()) Store("anchor", scan.anchor, state);
+    if (in.statistics) PutMemoryStatistics(in.statistics, rule_->gates(), seq.gates, scan.state);
     const Tensor y = Reshape(o_norm_(scan.y), {x.dim(0), x.dim(1), o_.weight.dim(1)});
     return {o_(Gated(y, x)), std::move(state)};
   }
