@@ -3,7 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "program/markdown.h"
+#include "report/markdown.h"
 #include "program/optimizer_text.h"
 
 namespace palimpsest {

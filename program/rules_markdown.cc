@@ -1,6 +1,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "program/markdown.h"
+#include "report/markdown.h"
 #include "program/rule_args.h"
 #include "program/rule_bench.h"
 #include "program/rule_text.h"

@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "core/check.h"
+#include "report/html.h"
 
 namespace palimpsest {
 namespace {
@@ -35,27 +36,12 @@ constexpr char kStyle[] = R"(<style>
 </style>
 )";
 
-std::string Escape(const std::string& text) {
-  std::string escaped;
-  for (const char c : text) {
-    switch (c) {
-      case '&': escaped += "&amp;"; break;
-      case '<': escaped += "&lt;"; break;
-      case '>': escaped += "&gt;"; break;
-      case '"': escaped += "&quot;"; break;
-      // XML 1.0 has no other control characters.
-      default: escaped += static_cast<unsigned char>(c) < ' ' && c != '\t' && c != '\n' ? ' ' : c;
-    }
-  }
-  return escaped;
-}
-
 std::string Number(double pixels) { return absl::StrFormat("%.2f", pixels); }
 
 std::string Text(double x, double y, const char* anchor, const std::string& text,
                  const std::string& more = "") {
   return absl::StrCat("<text x=\"", Number(x), "\" y=\"", Number(y), "\" text-anchor=\"", anchor,
-                      "\"", more, ">", Escape(text), "</text>\n");
+                      "\"", more, ">", EscapeHtml(text), "</text>\n");
 }
 
 std::string Line(double x1, double y1, double x2, double y2, const std::string& attributes) {
@@ -169,7 +155,7 @@ class Painter {
   bool DrawSeries(size_t index) {
     const PlotSeries& s = plot_.series[index];
     const std::vector<Run> runs = Runs(s);
-    absl::StrAppend(&out_, "<g ", Color(index), "><title>", Escape(s.name), "</title>\n");
+    absl::StrAppend(&out_, "<g ", Color(index), "><title>", EscapeHtml(s.name), "</title>\n");
     std::string path;
     for (const Run& run : runs) {
       if (!s.deviation.empty()) DrawBand(run);

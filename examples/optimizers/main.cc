@@ -8,10 +8,10 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "examples/optimizers/study.h"
-#include "tools/cpp/runfiles/runfiles.h"
-#include "train/file.h"
 #include "program/flags.h"
 #include "program/program.h"
+#include "tools/cpp/runfiles/runfiles.h"
+#include "train/file.h"
 #include "train/stop_signal.h"
 
 namespace palimpsest {

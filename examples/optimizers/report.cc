@@ -2,6 +2,7 @@
 #include <cmath>
 #include <memory>
 
+#include "ablation/statistics.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "examples/optimizers/study.h"

@@ -9,7 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "examples/optimizers/statistics.h"
+#include "examples/optimizers/loss_curve.h"
 #include "train/progress.h"
 
 namespace palimpsest {

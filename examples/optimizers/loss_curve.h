@@ -1,16 +1,9 @@
-#ifndef EXAMPLES_OPTIMIZERS_STATISTICS_H_
-#define EXAMPLES_OPTIMIZERS_STATISTICS_H_
+#ifndef EXAMPLES_OPTIMIZERS_LOSS_CURVE_H_
+#define EXAMPLES_OPTIMIZERS_LOSS_CURVE_H_
 
 #include <vector>
 
 namespace palimpsest {
-
-struct Estimate {
-  double mean = 0;
-  double deviation = 0;   // Of the sample, with n - 1. NaN of one value.
-  double half_width = 0;  // Of the 95% interval of the mean, by Student's t. NaN of one value.
-};
-Estimate EstimateOf(const std::vector<double>& values);
 
 // A loss as it falls: steps rise.
 struct LossCurve {
@@ -27,4 +20,4 @@ double StepsSaved(const LossCurve& curve, const LossCurve& base);
 
 }  // namespace palimpsest
 
-#endif  // EXAMPLES_OPTIMIZERS_STATISTICS_H_
+#endif  // EXAMPLES_OPTIMIZERS_LOSS_CURVE_H_

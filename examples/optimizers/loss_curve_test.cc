@@ -1,4 +1,4 @@
-#include "examples/optimizers/statistics.h"
+#include "examples/optimizers/loss_curve.h"
 
 #include <gtest/gtest.h>
 
@@ -6,16 +6,6 @@
 
 namespace palimpsest {
 namespace {
-
-TEST(EstimateOf, IsStudentsInterval) {
-  const Estimate e = EstimateOf({1, 2, 4.5});
-  EXPECT_DOUBLE_EQ(e.mean, 2.5);
-  EXPECT_NEAR(e.deviation, std::sqrt((2.25 + 0.25 + 4) / 2), 1e-12);
-  EXPECT_NEAR(e.half_width, 4.303 * e.deviation / std::sqrt(3.0), 1e-12);
-  EXPECT_EQ(EstimateOf({3}).mean, 3);
-  EXPECT_TRUE(std::isnan(EstimateOf({3}).half_width));
-  EXPECT_NEAR(EstimateOf(std::vector<double>(100, 7)).half_width, 0, 1e-12);
-}
 
 TEST(StepsTo, InterpolatesBetweenPoints) {
   const LossCurve curve = {{10, 20, 30, 40}, {4, 2, 3, 1}};

@@ -1,0 +1,121 @@
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "report/table.h"
+
+namespace palimpsest {
+namespace {
+
+constexpr size_t kGap = 2, kLeastName = 8;
+
+bool StartsCharacter(char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }
+
+// In characters, each as wide as another.
+size_t Width(const std::string& text) {
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), StartsCharacter));
+}
+
+// Names come from files, and may hold anything.
+std::string ForTerminal(std::string text) {
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) c = '?';
+  }
+  return text;
+}
+
+std::string Cut(const std::string& text, size_t width) {
+  if (Width(text) <= width) return text;
+  std::string cut;
+  size_t characters = 0;
+  for (const char c : text) {
+    if (StartsCharacter(c) && ++characters >= width) break;
+    cut += c;
+  }
+  return cut + "…";
+}
+
+std::string Pad(const std::string& text, size_t width, bool right) {
+  const std::string space(width - std::min(width, Width(text)), ' ');
+  return right ? space + text : text + space;
+}
+
+class TextTable {
+ public:
+  TextTable(const Table& table, int width)
+      : table_(table), room_(static_cast<size_t>(std::max(width, 1))) {
+    for (size_t c = 0; c < table.columns.size(); ++c) {
+      kept_.push_back(c);
+      size_t widest = Width(ForTerminal(table.columns[c].header));
+      for (const auto& row : table.rows) widest = std::max(widest, Width(ForTerminal(row[c].text)));
+      widths_.push_back(widest);
+    }
+  }
+
+  std::string Draw() {
+    Fit();
+    std::string text = ForTerminal(table_.title) + "\n";
+    text += Line([&](size_t c) { return table_.columns[c].header; });
+    for (const auto& row : table_.rows) text += Line([&](size_t c) { return row[c].text; });
+    for (const std::string& note : table_.notes) absl::StrAppend(&text, ForTerminal(note), "\n");
+    std::vector<std::string> left_out;
+    for (size_t c = 0; c < table_.columns.size(); ++c) {
+      if (std::find(kept_.begin(), kept_.end(), c) == kept_.end())
+        left_out.push_back(ForTerminal(table_.columns[c].header));
+    }
+    if (!left_out.empty())
+      absl::StrAppend(&text, "(no room for ", absl::StrJoin(left_out, ", "), ")\n");
+    return text;
+  }
+
+ private:
+  size_t Total() const {
+    size_t total = 0;
+    for (const size_t c : kept_) total += widths_[c] + kGap;
+    return total - std::min(total, kGap);
+  }
+
+  // Columns go first; names are cut where that is not enough.
+  void Fit() {
+    while (Total() > room_) {
+      auto last = kept_.end();
+      for (auto c = kept_.begin(); c != kept_.end(); ++c) {
+        if (table_.columns[*c].spare > 0 &&
+            (last == kept_.end() || table_.columns[*c].spare >= table_.columns[*last].spare))
+          last = c;
+      }
+      if (last == kept_.end()) break;
+      kept_.erase(last);
+    }
+    for (const size_t c : kept_) {
+      if (table_.columns[c].number || Total() <= room_) continue;
+      const size_t over = Total() - room_;
+      widths_[c] =
+          std::min(widths_[c], std::max(kLeastName, widths_[c] - std::min(widths_[c], over)));
+    }
+  }
+
+  template <typename Fn>
+  std::string Line(Fn text_of) const {
+    std::string line;
+    for (const size_t c : kept_) {
+      const std::string text = Cut(ForTerminal(text_of(c)), widths_[c]);
+      absl::StrAppend(&line, line.empty() ? "" : std::string(kGap, ' '),
+                      Pad(text, widths_[c], table_.columns[c].number));
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    return line + "\n";
+  }
+
+  const Table& table_;
+  const size_t room_;
+  std::vector<size_t> kept_, widths_;
+};
+
+}  // namespace
+
+std::string TableText(const Table& table, int width) { return TextTable(table, width).Draw(); }
+
+}  // namespace palimpsest
