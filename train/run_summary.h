@@ -16,8 +16,8 @@ struct RunSummary {
   double loss = 0;                            // Of the last step's batch.
   double val_loss = 0, val_accuracy = 0;      // On all validation data.
   double seconds = 0, tokens_per_second = 0;  // Of training alone, over all its parts if resumed.
-  ModelCost cost;
-  std::string version;
+  ModelCost cost = {};
+  std::string version = {};
 };
 
 std::string RunSummaryPath(const std::string& run);
