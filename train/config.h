@@ -17,6 +17,9 @@ namespace palimpsest {
 absl::StatusOr<TrainConfig> LoadConfig(const std::string& path,
                                        const std::vector<std::string>& overrides);
 
+// The config of `path` on top of its base, and nothing else set: to be merged onto another.
+absl::StatusOr<TrainConfig> LoadOverlay(const std::string& path);
+
 // The numbers of the run itself; model, data and optimizer check their own.
 absl::Status ValidateConfig(const TrainConfig& config);
 
