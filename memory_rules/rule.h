@@ -139,6 +139,10 @@ struct ScanOptions {
 ScanResult Scan(const MemoryRule& rule, const Sequence& seq, State state,
                 const ScanOptions& options = {});
 
+// Reads without writing, every token from `state` as it stands. q as in a Sequence, and so the
+// result: [batch, time, value heads, value], in q's dtype.
+Tensor Recall(const MemoryRule& rule, const State& state, const Tensor& q);
+
 // InvalidArgument, with every shape, where Scan would stop the program: tokens, gates or a state
 // that do not fit, a rule with an anchor continued inside a chunk without it.
 absl::Status ValidateScan(const MemoryRule& rule, const Sequence& seq, const State& state,

@@ -216,4 +216,17 @@ ScanResult Scan(const MemoryRule& rule, const Sequence& seq, State state,
   return r;
 }
 
+Tensor Recall(const MemoryRule& rule, const State& state, const Tensor& q) {
+  const OpScope scope("recall");
+  PALIMPSEST_CHECK(!state.empty() && q.rank() == 4 && q.dim(0) * q.dim(2) > 0 &&
+                   state[0].dim(0) % (q.dim(0) * q.dim(2)) == 0)
+      << "q " << q << " of " << (state.empty() ? std::string("no") : Describe(state[0]))
+      << " state";
+  const int64_t heads = state[0].dim(0) / q.dim(0);
+  const DType dtype = state[0].dtype();
+  const Tensor rows = FoldHeads(SpreadHeads(q.dtype() == dtype ? q : Cast(q, dtype), heads));
+  const Tensor y = FromRows(rule.Read(state, rows), q.dim(0), heads);
+  return y.dtype() == q.dtype() ? y : Cast(y, q.dtype());
+}
+
 }  // namespace palimpsest

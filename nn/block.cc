@@ -8,6 +8,7 @@
 #include "nn/memory_layer.h"
 #include "nn/mlp_layer.h"
 #include "nn/statistics.h"
+#include "nn/titans.h"
 #include "ops/ops.h"
 
 namespace palimpsest {
@@ -16,8 +17,11 @@ namespace {
 std::unique_ptr<Mixer> MakeMixer(const ParamInit& init, const ModelConfig& model,
                                  const ModelConfig::Block& config) {
   switch (config.mixer_case()) {
-    case ModelConfig::Block::kAttention: return MakeAttention(init, model, config.attention());
-    case ModelConfig::Block::kMemory: return MakeMemoryLayer(init, model, config.memory());
+    case ModelConfig::Block::kAttention:
+      return std::make_unique<Attention>(init, model, config.attention());
+    case ModelConfig::Block::kMemory:
+      return std::make_unique<MemoryLayer>(init, model, config.memory());
+    case ModelConfig::Block::kTitans: return MakeTitans(init, model, config.titans());
     case ModelConfig::Block::MIXER_NOT_SET: break;
   }
   return nullptr;

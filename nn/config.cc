@@ -33,6 +33,7 @@ absl::Status ResolveAttention(const std::string& path, int64_t width, ModelConfi
   check.Positive("rope_base", a.rope_base());
   check.Size("window", a.window(), 0);
   check.Size("conv", a.conv(), 0);
+  check.Size("persistent", a.persistent(), 0);
   return check.status();
 }
 
@@ -106,6 +107,7 @@ absl::Status ResolveMemory(const std::string& path, int64_t width, ModelConfig::
                 " is not a whole number of values");
   check.Size("chunk", m.chunk(), 0);
   check.Size("conv", m.conv(), 0);
+  check.Size("persistent", m.persistent(), 0);
   check.Positive("q_scale", m.q_scale());
   check.Require(m.has_rule() && !m.rule().name().empty(), "rule.name",
                 "none given; known: ", absl::StrJoin(MemoryRuleNames(), ", "));
@@ -141,6 +143,8 @@ absl::Status ResolveMixer(const std::string& path, int64_t width, ModelConfig::B
       return ResolveAttention(path + ".attention", width, *block.mutable_attention());
     case ModelConfig::Block::kMemory:
       return ResolveMemory(path + ".memory", width, *block.mutable_memory());
+    case ModelConfig::Block::kTitans:
+      return ResolveTitans(path + ".titans", width, *block.mutable_titans());
     case ModelConfig::Block::MIXER_NOT_SET: break;
   }
   return absl::OkStatus();

@@ -42,6 +42,7 @@ int64_t ResolveKeyDim(ConfigCheck& check, int64_t width, int64_t heads, int64_t 
 // Each checks one message and fills in what follows from other fields. `path`: where it stands.
 absl::Status ResolveAttention(const std::string& path, int64_t width, ModelConfig::Attention& a);
 absl::Status ResolveMemory(const std::string& path, int64_t width, ModelConfig::Memory& m);
+absl::Status ResolveTitans(const std::string& path, int64_t width, ModelConfig::Titans& t);
 absl::Status ResolveMlp(const std::string& path, int64_t width, ModelConfig::Mlp& mlp);
 
 // The model's residual, and the blocks' own, which are fields that go before the model's.

@@ -1,15 +1,12 @@
 #include "nn/memory_layer.h"
 
-#include <algorithm>
 #include <utility>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "core/op_scope.h"
 #include "nn/config.h"
-#include "nn/gate.h"
-#include "nn/initial_state.h"
 #include "nn/memory_statistics.h"
+#include "nn/persistent.h"
 #include "ops/ops.h"
 
 namespace palimpsest {
@@ -22,140 +19,159 @@ ModelConfig::Gate OverrideOf(const ModelConfig::Memory& config, const std::strin
   return {};
 }
 
-class MemoryLayer : public Mixer {
- public:
-  MemoryLayer(const ParamInit& init, const ModelConfig& model, const ModelConfig::Memory& config)
-      : config_(config), norm_eps_(model.norm_eps()) {
-    auto rule = MakeMemoryRule(RuleConfigOf(config.rule()));
-    PALIMPSEST_CHECK(rule.ok()) << rule.status().ToString();
-    rule_ = *std::move(rule);
+void Store(const char* what, const State& tensors, NamedTensors& state) {
+  for (size_t i = 0; i < tensors.size(); ++i) state[absl::StrCat(what, ".", i)] = tensors[i];
+}
 
-    const int64_t width = model.width(), key_size = config.heads() * config.key_dim();
-    const auto value_dim =
-        static_cast<int64_t>(config.expand_v() * static_cast<double>(config.key_dim()));
-    const int64_t value_size = config.value_heads() * value_dim, pairs = rule_->pairs();
-    q_ = MakeLinear(init.At("q"), width, key_size, init.stddev);
-    k_ = MakeLinear(init.At("k"), width, pairs * key_size, init.stddev);
-    v_ = MakeLinear(init.At("v"), width, pairs * value_size, init.stddev);
-    q_conv_ = MakeShortConv(init.At("q_conv"), key_size, config.conv());
-    k_conv_ = MakeShortConv(init.At("k_conv"), pairs * key_size, config.conv());
-    v_conv_ = MakeShortConv(init.At("v_conv"), pairs * value_size, config.conv());
-    for (const GateSpec& spec : rule_->gates()) {
-      gates_.push_back(MakeGate(init.At("gates").At(spec.name), spec, OverrideOf(config, spec.name),
-                                width, {config.value_heads(), config.key_dim(), value_dim, pairs}));
-    }
-    initial_ = MakeInitialState(init.At("initial"), *rule_,
-                                {config.value_heads(), config.key_dim(), value_dim}, config);
-    if (config.output_gate() != ModelConfig::Memory::NONE) {
-      g_ = MakeLinear(init.At("g"), width, value_size, init.stddev);
-    }
-    o_norm_ = MakeNorm(init.At("o_norm"), ModelConfig::RMS, value_dim, norm_eps_);
-    o_ = MakeLinear(init.At("o"), value_size, width, init.residual_stddev);
+// silu(conv(linear(x))), by pairs and heads.
+Tensor Heads(const Linear& linear, const ShortConv& conv, const char* tail, int64_t heads,
+             int64_t pairs, const Tensor& x, NamedTensors& tails) {
+  Tensor h = linear(x);
+  if (conv.weight) {
+    Tensor after = Carried(tails, tail);
+    h = conv.Forward(h, after);
+    tails[tail] = after;
   }
-
-  void ForEachParam(const std::string& path, ParamVisitor visit) override {
-    q_.ForEachParam(path + ".q", visit);
-    k_.ForEachParam(path + ".k", visit);
-    v_.ForEachParam(path + ".v", visit);
-    q_conv_.ForEachParam(path + ".q_conv", visit);
-    k_conv_.ForEachParam(path + ".k_conv", visit);
-    v_conv_.ForEachParam(path + ".v_conv", visit);
-    for (GateLayer& gate : gates_) gate.ForEachParam(path + ".gates." + gate.spec.name, visit);
-    initial_.ForEachParam(path + ".initial", visit);
-    g_.ForEachParam(path + ".g", visit);
-    o_norm_.ForEachParam(path + ".o_norm", visit);
-    o_.ForEachParam(path + ".o", visit);
-  }
-
-  NamedTensors InitState(int64_t batch) const override {
-    NamedTensors state;
-    if (config_.conv() > 0) {
-      state = {{"q_conv", q_conv_.InitTail(batch)},
-               {"k_conv", k_conv_.InitTail(batch)},
-               {"v_conv", v_conv_.InitTail(batch)}};
-    }
-    const State fresh = initial_(batch);
-    Store("memory", fresh, state);
-    if (rule_->anchored()) Store("anchor", fresh, state);
-    return state;
-  }
-
-  int64_t StateBytes(int64_t) const override { return TotalBytes(InitState(1)); }
-
-  MixerResult Forward(const MixerInput& in) const override {
-    const OpScope scope("memory");
-    const Tensor& x = in.x;
-    const NamedTensors& before = in.state;
-    NamedTensors state;
-    Sequence seq;
-    const int64_t pairs = rule_->pairs();
-    seq.q = Unit(Heads(q_, q_conv_, "q_conv", config_.heads(), 1, x, before, state));
-    if (config_.q_scale() != 1.0) seq.q = Mul(seq.q, config_.q_scale());
-    seq.k = Unit(Heads(k_, k_conv_, "k_conv", config_.heads(), pairs, x, before, state));
-    seq.v = Heads(v_, v_conv_, "v_conv", config_.value_heads(), pairs, x, before, state);
-    for (const GateLayer& gate : gates_) seq.gates[gate.spec.name] = gate(x, seq.k);
-
-    ScanOptions options{.chunk = config_.chunk()};
-    if (rule_->anchored()) {
-      options.phase = in.position % config_.chunk();
-      options.anchor = Load("anchor", before);
-    }
-    ScanResult scan = Scan(*rule_, seq, Load("memory", before), options);
-    Store("memory", scan.state, state);
-    if (rule_->anchored()) Store("anchor", scan.anchor, state);
-    if (in.statistics) PutMemoryStatistics(in.statistics, rule_->gates(), seq.gates, scan.state);
-    const Tensor y = Reshape(o_norm_(scan.y), {x.dim(0), x.dim(1), o_.weight.dim(1)});
-    return {o_(Gated(y, x)), std::move(state)};
-  }
-
- private:
-  Tensor Unit(const Tensor& x) const { return config_.normalize_qk() ? L2Normalize(x) : x; }
-
-  Tensor Gated(const Tensor& y, const Tensor& x) const {
-    switch (config_.output_gate()) {
-      case ModelConfig::Memory::SILU: return Mul(y, Silu(g_(x)));
-      case ModelConfig::Memory::SIGMOID: return Mul(y, Sigmoid(g_(x)));
-      case ModelConfig::Memory::NONE: break;
-    }
-    return y;
-  }
-
-  // silu(conv(linear(x))), by pairs and heads.
-  static Tensor Heads(const Linear& linear, const ShortConv& conv, const char* tail, int64_t heads,
-                      int64_t pairs, const Tensor& x, const NamedTensors& before,
-                      NamedTensors& state) {
-    Tensor h = linear(x);
-    h = conv.weight ? conv.Forward(h, state[tail] = Carried(before, tail)) : h;
-    return Reshape(h, {x.dim(0), x.dim(1) * pairs, heads, h.dim(2) / (pairs * heads)});
-  }
-
-  static void Store(const char* what, const State& tensors, NamedTensors& state) {
-    for (size_t i = 0; i < tensors.size(); ++i) state[absl::StrCat(what, ".", i)] = tensors[i];
-  }
-
-  State Load(const char* what, const NamedTensors& state) const {
-    State tensors;
-    for (size_t i = 0; i < initial_.weights.size(); ++i) {
-      tensors.push_back(Carried(state, absl::StrCat(what, ".", i)));
-    }
-    return tensors;
-  }
-
-  ModelConfig::Memory config_;
-  double norm_eps_;
-  std::unique_ptr<MemoryRule> rule_;
-  Linear q_, k_, v_, g_, o_;
-  ShortConv q_conv_, k_conv_, v_conv_;
-  std::vector<GateLayer> gates_;
-  InitialState initial_;
-  NormLayer o_norm_;
-};
+  return Reshape(h, {x.dim(0), x.dim(1) * pairs, heads, h.dim(2) / (pairs * heads)});
+}
 
 }  // namespace
 
-std::unique_ptr<Mixer> MakeMemoryLayer(const ParamInit& init, const ModelConfig& model,
-                                       const ModelConfig::Memory& config) {
-  return std::make_unique<MemoryLayer>(init, model, config);
+MemoryLayer::MemoryLayer(const ParamInit& init, const ModelConfig& model,
+                         const ModelConfig::Memory& config)
+    : config_(config) {
+  auto rule = MakeMemoryRule(RuleConfigOf(config.rule()));
+  PALIMPSEST_CHECK(rule.ok()) << rule.status().ToString();
+  rule_ = *std::move(rule);
+
+  const int64_t width = model.width(), key_size = config.heads() * config.key_dim();
+  const auto value_dim =
+      static_cast<int64_t>(config.expand_v() * static_cast<double>(config.key_dim()));
+  const int64_t value_size = config.value_heads() * value_dim, pairs = rule_->pairs();
+  q_ = MakeLinear(init.At("q"), width, key_size, init.stddev);
+  k_ = MakeLinear(init.At("k"), width, pairs * key_size, init.stddev);
+  v_ = MakeLinear(init.At("v"), width, pairs * value_size, init.stddev);
+  q_conv_ = MakeShortConv(init.At("q_conv"), key_size, config.conv());
+  k_conv_ = MakeShortConv(init.At("k_conv"), pairs * key_size, config.conv());
+  v_conv_ = MakeShortConv(init.At("v_conv"), pairs * value_size, config.conv());
+  for (const GateSpec& spec : rule_->gates()) {
+    gates_.push_back(MakeGate(init.At("gates").At(spec.name), spec, OverrideOf(config, spec.name),
+                              width, {config.value_heads(), config.key_dim(), value_dim, pairs}));
+  }
+  initial_ = MakeInitialState(init.At("initial"), *rule_,
+                              {config.value_heads(), config.key_dim(), value_dim}, config);
+  if (config.output_gate() != ModelConfig::Memory::NONE) {
+    g_ = MakeLinear(init.At("g"), width, value_size, init.stddev);
+  }
+  o_norm_ = MakeNorm(init.At("o_norm"), ModelConfig::RMS, value_dim, model.norm_eps());
+  o_ = MakeLinear(init.At("o"), value_size, width, init.residual_stddev);
+  persistent_ = MakePersistent(init.At("persistent"), config.persistent(), width);
+}
+
+void MemoryLayer::ForEachParam(const std::string& path, ParamVisitor visit) {
+  q_.ForEachParam(path + ".q", visit);
+  k_.ForEachParam(path + ".k", visit);
+  v_.ForEachParam(path + ".v", visit);
+  q_conv_.ForEachParam(path + ".q_conv", visit);
+  k_conv_.ForEachParam(path + ".k_conv", visit);
+  v_conv_.ForEachParam(path + ".v_conv", visit);
+  for (GateLayer& gate : gates_) gate.ForEachParam(path + ".gates." + gate.spec.name, visit);
+  initial_.ForEachParam(path + ".initial", visit);
+  g_.ForEachParam(path + ".g", visit);
+  o_norm_.ForEachParam(path + ".o_norm", visit);
+  o_.ForEachParam(path + ".o", visit);
+  if (persistent_) visit(path + ".persistent", persistent_);
+}
+
+NamedTensors MemoryLayer::FreshState(int64_t batch) const {
+  NamedTensors state = InitRecallTails(batch);
+  if (config_.conv() > 0) {
+    state["k_conv"] = k_conv_.InitTail(batch);
+    state["v_conv"] = v_conv_.InitTail(batch);
+  }
+  const State fresh = initial_(batch);
+  Store("memory", fresh, state);
+  if (rule_->anchored()) Store("anchor", fresh, state);
+  return state;
+}
+
+NamedTensors MemoryLayer::InitRecallTails(int64_t batch) const {
+  if (config_.conv() == 0) return {};
+  return {{"q_conv", q_conv_.InitTail(batch)}};
+}
+
+NamedTensors MemoryLayer::InitState(int64_t batch) const {
+  const NamedTensors fresh = FreshState(batch);
+  if (!persistent_) return fresh;
+  NamedTensors state = Forward({ForBatch(persistent_, batch), fresh}).state;
+  // The sequence's first chunk begins behind them.
+  if (rule_->anchored()) Store("anchor", Load("memory", state), state);
+  return state;
+}
+
+int64_t MemoryLayer::StateBytes(int64_t) const { return TotalBytes(FreshState(1)); }
+
+MixerResult MemoryLayer::Forward(const MixerInput& in) const {
+  const OpScope scope("memory");
+  const Tensor& x = in.x;
+  NamedTensors state = in.state;
+  Sequence seq;
+  const int64_t pairs = rule_->pairs();
+  seq.q = Queries(x, state);
+  seq.k = Unit(Heads(k_, k_conv_, "k_conv", config_.heads(), pairs, x, state));
+  seq.v = Heads(v_, v_conv_, "v_conv", config_.value_heads(), pairs, x, state);
+  for (const GateLayer& gate : gates_) seq.gates[gate.spec.name] = gate(x, seq.k);
+
+  ScanOptions options{.chunk = config_.chunk()};
+  if (rule_->anchored()) {
+    options.phase = in.position % config_.chunk();
+    options.anchor = Load("anchor", in.state);
+  }
+  ScanResult scan = Scan(*rule_, seq, Load("memory", in.state), options);
+  Store("memory", scan.state, state);
+  if (rule_->anchored()) Store("anchor", scan.anchor, state);
+  if (in.statistics) PutMemoryStatistics(in.statistics, rule_->gates(), seq.gates, scan.state);
+  return {Output(scan.y, x), std::move(state)};
+}
+
+Tensor MemoryLayer::Recall(const Tensor& x, const NamedTensors& state, NamedTensors& tails) const {
+  return Output(palimpsest::Recall(*rule_, Load("memory", state), Queries(x, tails)), x);
+}
+
+Tensor MemoryLayer::Queries(const Tensor& x, NamedTensors& tails) const {
+  const Tensor q = Unit(Heads(q_, q_conv_, "q_conv", config_.heads(), 1, x, tails));
+  return config_.q_scale() != 1.0 ? Mul(q, config_.q_scale()) : q;
+}
+
+Tensor MemoryLayer::Unit(const Tensor& x) const {
+  return config_.normalize_qk() ? L2Normalize(x) : x;
+}
+
+// Of what was read, y [batch, time, heads, value], for the tokens x.
+Tensor MemoryLayer::Output(const Tensor& y, const Tensor& x) const {
+  const Tensor normed = Reshape(o_norm_(y), {x.dim(0), x.dim(1), o_.weight.dim(1)});
+  switch (config_.output_gate()) {
+    case ModelConfig::Memory::SILU: return o_(Mul(normed, Silu(g_(x))));
+    case ModelConfig::Memory::SIGMOID: return o_(Mul(normed, Sigmoid(g_(x))));
+    case ModelConfig::Memory::NONE: break;
+  }
+  return o_(normed);
+}
+
+NamedTensors MemoryLayer::Weights(const NamedTensors& state) const {
+  NamedTensors weights;
+  Store("memory", Load("memory", state), weights);
+  return weights;
+}
+
+int64_t MemoryLayer::WeightBytes() const { return TotalBytes(Weights(FreshState(1))); }
+
+State MemoryLayer::Load(const char* what, const NamedTensors& state) const {
+  State tensors;
+  for (size_t i = 0; i < initial_.weights.size(); ++i) {
+    tensors.push_back(Carried(state, absl::StrCat(what, ".", i)));
+  }
+  return tensors;
 }
 
 }  // namespace palimpsest

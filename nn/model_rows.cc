@@ -50,6 +50,20 @@ std::vector<ModelRow> ModelRows() {
       Row("attention_grouped", "attention { heads: 4 kv_heads: 2 qk_norm: true rope: false }"),
       Row("attention_learned_positions", "attention { heads: 2 rope: false }",
           "learned_positions: 32 tie_embeddings: true norm: LAYER"),
+      Row("attention_persistent", "attention { heads: 2 window: 4 conv: 3 persistent: 2 }"),
+      Row("memory_persistent",
+          "memory { rule { name: 'titans_mlp' } heads: 2 chunk: 4 persistent: 3 }"),
+      Row("titans_mac",
+          "titans { segment: 5 attention { heads: 2 conv: 3 } memory { heads: 2 chunk: 4 } }"),
+      Row("titans_mac_linear",
+          "titans { segment: 3 persistent: 0 gate: SILU attention { heads: 2 kv_heads: 1 }"
+          " memory { rule { name: 'gated_delta' } heads: 1 conv: 0 } }"),
+      Row("titans_mag",
+          "titans { kind: MAG segment: 4 persistent: 2 attention { heads: 2 }"
+          " memory { heads: 2 chunk: 4 } }"),
+      Row("titans_mal",
+          "titans { kind: MAL segment: 4 persistent: 2 attention { heads: 2 conv: 3 }"
+          " memory { heads: 2 chunk: 4 } }"),
       Row("mlp_only", ""),
       Row("hybrid", "memory { rule { name: 'gated_delta' } heads: 2 chunk: 4 }",
           "block { attention { heads: 2 window: 5 } mlp { kind: GELU hidden: 12 } }"),

@@ -7,7 +7,9 @@
 namespace palimpsest {
 
 ParamRole RoleOf(const std::string& path, const Tensor& param) {
-  if (path == "embedding.weight" || path == "positions.weight") return ParamRole::kInput;
+  if (path == "embedding.weight" || path == "positions.weight" ||
+      absl::EndsWith(path, ".persistent"))
+    return ParamRole::kInput;
   if (path == "head.weight") return ParamRole::kOutput;
   for (const char* narrow : {"_residual.beta.weight", "_residual.v.weight"})
     if (absl::EndsWith(path, narrow)) return ParamRole::kOutput;
@@ -33,6 +35,14 @@ absl::StatusOr<ModelConfig> AtWidth(const ModelConfig& config, int64_t width) {
                        config.width(), " do not grow to a whole number")));
     return size * width / config.width();
   };
+  const auto scale_attention = [&](ModelConfig::Attention& a) {
+    a.set_heads(scale("heads", a.heads()));
+    a.set_kv_heads(scale("kv_heads", a.kv_heads()));
+  };
+  const auto scale_memory = [&](ModelConfig::Memory& m) {
+    m.set_heads(scale("heads", m.heads()));
+    m.set_value_heads(scale("value_heads", m.value_heads()));
+  };
   scaled->set_width(width);
   for (int i = 0; i < scaled->block_size(); ++i) {
     ModelConfig::Block& block = *scaled->mutable_block(i);
@@ -41,15 +51,11 @@ absl::StatusOr<ModelConfig> AtWidth(const ModelConfig& config, int64_t width) {
     } else {
       block.mutable_mlp()->clear_hidden();
     }
-    if (block.has_attention()) {
-      ModelConfig::Attention& a = *block.mutable_attention();
-      a.set_heads(scale("heads", a.heads()));
-      a.set_kv_heads(scale("kv_heads", a.kv_heads()));
-    }
-    if (block.has_memory()) {
-      ModelConfig::Memory& m = *block.mutable_memory();
-      m.set_heads(scale("heads", m.heads()));
-      m.set_value_heads(scale("value_heads", m.value_heads()));
+    if (block.has_attention()) scale_attention(*block.mutable_attention());
+    if (block.has_memory()) scale_memory(*block.mutable_memory());
+    if (block.has_titans()) {
+      scale_attention(*block.mutable_titans()->mutable_attention());
+      scale_memory(*block.mutable_titans()->mutable_memory());
     }
   }
   if (!status.ok()) return status;

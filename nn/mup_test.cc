@@ -19,7 +19,8 @@ constexpr char kModel[] =
     "vocab_size: 50 width: 32 mup_base_width: 32 init_std: 0.1 "
     "block { attention { heads: 2 conv: 3 } mlp { kind: SWIGLU } } "
     "block { memory { rule { name: 'titans_mlp' } heads: 4 value_heads: 8 } "
-    "        mlp { kind: GELU hidden: 64 } }";
+    "        mlp { kind: GELU hidden: 64 } } "
+    "block { titans { kind: MAG attention { heads: 2 } memory { heads: 2 } } }";
 
 double Deviation(const Tensor& x) {
   double sum = 0;
@@ -68,7 +69,7 @@ void ExpectRoles(const std::string& more, int outputs) {
     EXPECT_EQ(RoleOf(path, y), role) << path;
     ++seen[role];
   }
-  EXPECT_EQ(seen[ParamRole::kInput], 1);
+  EXPECT_EQ(seen[ParamRole::kInput], 3);
   EXPECT_EQ(seen[ParamRole::kOutput], outputs);
   EXPECT_GT(seen[ParamRole::kHidden], 10);
   EXPECT_GT(seen[ParamRole::kVector], 10);
@@ -76,10 +77,10 @@ void ExpectRoles(const std::string& more, int outputs) {
 
 TEST(RoleOf, IsWhatGrowsWithTheWidth) {
   ExpectRoles("", 1);
-  // The head, and beta and v of four sublayers.
-  ExpectRoles("residual { kind: DELTA channels: 4 expand: true }", 9);
-  ExpectRoles("residual { kind: DELTA channels: 2 compressor: TC beta_hidden: 16 }", 9);
-  ExpectRoles("residual { kind: DELTA channels: 2 compressor: CC_CONV }", 9);
+  // The head, and beta and v of six sublayers.
+  ExpectRoles("residual { kind: DELTA channels: 4 expand: true }", 13);
+  ExpectRoles("residual { kind: DELTA channels: 2 compressor: TC beta_hidden: 16 }", 13);
+  ExpectRoles("residual { kind: DELTA channels: 2 compressor: CC_CONV }", 13);
 }
 
 TEST(Mup, FirstValuesAreThoseOfTheBaseAndShrinkWithTheWidth) {
@@ -114,7 +115,8 @@ TEST(Mup, LogitsAreDividedByTheMultiple) {
   for (const auto& [path, value] : seen) paths.push_back(path);
   EXPECT_THAT(paths, testing::UnorderedElementsAre("embedding", "blocks.0.mixer", "blocks.0.mlp",
                                                    "blocks.0", "blocks.1.mixer", "blocks.1.mlp",
-                                                   "blocks.1", "norm", "logits"));
+                                                   "blocks.1", "blocks.2.mixer", "blocks.2.mlp",
+                                                   "blocks.2", "norm", "logits"));
 }
 
 }  // namespace
