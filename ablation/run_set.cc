@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "train/config.h"
 #include "train/file.h"
 
 namespace palimpsest {
@@ -36,7 +37,7 @@ std::string Unquoted(const std::string& value) {
 std::string Identity(const RunRecord& run) {
   std::string text;
   for (const auto& [field, value] : run.config) {
-    if (!BearsOnNoResult(field)) absl::StrAppend(&text, field, "=", value, "\n");
+    if (!IsOfOneRun(field)) absl::StrAppend(&text, field, "=", value, "\n");
   }
   return text;
 }
@@ -154,7 +155,7 @@ class Reader {
     std::set<std::string> fields;
     for (const RunRow& row : set_.rows) {
       for (const auto& [field, value] : ConfigOf(row)) {
-        if (!BearsOnNoResult(field)) fields.insert(field);
+        if (!IsOfOneRun(field)) fields.insert(field);
       }
     }
     for (const std::string& field : fields) {
@@ -214,20 +215,7 @@ class Reader {
 
 }  // namespace
 
-bool BearsOnNoResult(const std::string& field) {
-  static const std::set<std::string> kFields = {"seed",
-                                                "run_dir",
-                                                "threads",
-                                                "memory_limit_mb",
-                                                "log_every",
-                                                "checkpoint_every",
-                                                "keep",
-                                                "eval_every",
-                                                "eval_batches",
-                                                "data.bytes.path",
-                                                "data.bytes.val_path"};
-  return kFields.contains(field) || absl::StartsWith(field, "plugin.");
-}
+bool IsOfOneRun(const std::string& field) { return field == "seed" || BearsOnNoResult(field); }
 
 absl::StatusOr<RunSet> ReadRuns(const std::vector<std::string>& paths) {
   if (paths.empty())

@@ -35,9 +35,8 @@ struct RunSet {
 // is no run.
 absl::StatusOr<RunSet> ReadRuns(const std::vector<std::string>& paths);
 
-// A field may differ between runs whose results are to be the same but for the seed: "seed",
-// "run_dir", "threads", ...
-bool BearsOnNoResult(const std::string& field);
+// A field that may differ between the runs of a row: the seed, and what BearsOnNoResult.
+bool IsOfOneRun(const std::string& field);
 
 }  // namespace palimpsest
 
