@@ -22,7 +22,7 @@ constexpr int64_t kMaxLayers = 10000;
 
 absl::Status ResolveAttention(const std::string& path, int64_t width, ModelConfig::Attention& a) {
   ConfigCheck check(path);
-  a.set_key_dim(ResolveKeyDim(check, width, a.heads(), a.key_dim()));
+  ResolveHeads(check, width, a);
   check.Size("kv_heads", a.kv_heads(), 0);
   if (a.kv_heads() == 0) a.set_kv_heads(a.heads());
   if (!check.ok()) return check.status();
@@ -50,6 +50,14 @@ bool InRange(GateKind kind, double init) {
   return false;
 }
 
+// With the ends that a learnt gate does not reach.
+bool InClosedRange(GateKind kind, double value) {
+  const bool log = kind == GateKind::kLogDecay;
+  return InRange(kind, value) || (value == 0.0 && !log) ||
+         (value == 1.0 && kind != GateKind::kStrength02) ||
+         (value == 2.0 && kind == GateKind::kStrength02);
+}
+
 absl::Status CheckGate(const std::string& path, const std::string& rule,
                        const std::vector<GateSpec>& specs, const ModelConfig::Gate& gate) {
   ConfigCheck check(path);
@@ -69,6 +77,10 @@ absl::Status CheckGate(const std::string& path, const std::string& rule,
                                                              : "between 0 and 1";
     check.Require(!gate.has_init() || InRange(spec.kind, gate.init()), "init", gate.init(),
                   " is not ", range);
+    check.Require(!gate.has_value() || InClosedRange(spec.kind, gate.value()), "value",
+                  gate.value(), " is neither ", range, " nor at the end of it");
+    check.Require(!gate.has_value() || !(gate.has_init() || gate.has_data_dependent()), "value",
+                  "is not learnt, and has no init and no data_dependent");
     return check.status();
   }
   check.Require(false, "name", "\"", gate.name(), "\" is not a gate of ", rule,
@@ -95,7 +107,11 @@ absl::Status CheckGates(const std::string& path, const MemoryRule& rule,
 
 absl::Status ResolveMemory(const std::string& path, int64_t width, ModelConfig::Memory& m) {
   ConfigCheck check(path);
-  m.set_key_dim(ResolveKeyDim(check, width, m.heads(), m.key_dim()));
+  const double key_size = m.expand_k() * static_cast<double>(width);
+  check.Require(key_size >= 1 && key_size <= kMaxSize && key_size == std::floor(key_size),
+                "expand_k", m.expand_k(), " times width ", width, " is not a whole number of keys");
+  if (!check.ok()) return check.status();
+  ResolveHeads(check, static_cast<int64_t>(key_size), m);
   check.Size("value_heads", m.value_heads(), 0);
   if (m.value_heads() == 0) m.set_value_heads(m.heads());
   if (!check.ok()) return check.status();
@@ -159,6 +175,20 @@ absl::Status ResolveChannelMixer(const std::string& path, int64_t width,
   return ResolveMlp(path + ".mlp", width, *block.mutable_mlp());
 }
 
+// Where a part leaves its heads to the model.
+template <typename Part>
+void TakeKeyDim(const ModelConfig& model, Part* part) {
+  if (part->heads() == 0 && part->key_dim() == 0) part->set_key_dim(model.key_dim());
+}
+
+void TakeKeyDims(const ModelConfig& model, ModelConfig::Block* block) {
+  if (block->has_attention()) TakeKeyDim(model, block->mutable_attention());
+  if (block->has_memory()) TakeKeyDim(model, block->mutable_memory());
+  if (!block->has_titans()) return;
+  TakeKeyDim(model, block->mutable_titans()->mutable_attention());
+  TakeKeyDim(model, block->mutable_titans()->mutable_memory());
+}
+
 absl::Status ResolveBlock(const std::string& path, int64_t width, ModelConfig::Block& block) {
   if (absl::Status s = ResolveMixer(path, width, block); !s.ok()) return s;
   return ResolveChannelMixer(path, width, block);
@@ -184,6 +214,7 @@ absl::StatusOr<ModelConfig> ResolveModelConfig(const ModelConfig& config) {
                 config.layers(), " leaves some of the ", config.block_size(), " blocks unused");
   check.Size("learned_positions", config.learned_positions(), 0);
   check.Size("mup_base_width", config.mup_base_width(), 0);
+  check.Size("key_dim", config.key_dim(), 0);
   check.Require(!config.zero_init_head() || !config.tie_embeddings(), "zero_init_head",
                 "the head is the embedding (tie_embeddings), which cannot start at zero");
   check.Positive("norm_eps", config.norm_eps());
@@ -194,6 +225,7 @@ absl::StatusOr<ModelConfig> ResolveModelConfig(const ModelConfig& config) {
   if (config.layers() == 0) resolved.set_layers(config.block_size());
   if (absl::Status s = ResolveResiduals(resolved); !s.ok()) return s;
   for (int i = 0; i < resolved.block_size(); ++i) {
+    TakeKeyDims(config, resolved.mutable_block(i));
     const absl::Status status =
         ResolveBlock(absl::StrCat("model.block.", i), config.width(), *resolved.mutable_block(i));
     if (!status.ok()) return status;

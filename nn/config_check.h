@@ -39,6 +39,21 @@ class ConfigCheck {
 // key_dim as given or, where that is 0, the width divided among the heads.
 int64_t ResolveKeyDim(ConfigCheck& check, int64_t width, int64_t heads, int64_t key_dim);
 
+// Fills in whichever of heads and key_dim is 0, so that all heads together are `size` long.
+template <typename Part>
+void ResolveHeads(ConfigCheck& check, int64_t size, Part& part) {
+  if (part.heads() != 0) {
+    part.set_key_dim(ResolveKeyDim(check, size, part.heads(), part.key_dim()));
+    return;
+  }
+  check.Size("key_dim", part.key_dim(), 0);
+  check.Require(part.key_dim() > 0, "heads", "0 needs a key_dim, here or of the model");
+  if (!check.ok()) return;
+  check.Require(size % part.key_dim() == 0, "key_dim", part.key_dim(), " does not divide ", size);
+  part.set_heads(size / part.key_dim());
+  check.Size("heads", part.heads());
+}
+
 // Each checks one message and fills in what follows from other fields. `path`: where it stands.
 absl::Status ResolveAttention(const std::string& path, int64_t width, ModelConfig::Attention& a);
 absl::Status ResolveMemory(const std::string& path, int64_t width, ModelConfig::Memory& m);

@@ -32,7 +32,8 @@ TEST(ResolveModelConfig, NamesWhatIsWrongAndWhere) {
        "zero_init_head: the head is the embedding"},
       {"block { attention { heads: 5 } }",
        "model.block.0.attention.heads: 5 does not divide width 128"},
-      {"block { attention { heads: 0 } }", "model.block.0.attention.heads: 0 is not between 1 and"},
+      {"block { attention { heads: 0 } }",
+       "model.block.0.attention.heads: 0 needs a key_dim, here or of the model"},
       {"block { attention { kv_heads: 3 } }",
        "model.block.0.attention.kv_heads: 3 does not divide heads 4"},
       {"block { attention { key_dim: 3 } }",
@@ -72,6 +73,15 @@ TEST(ResolveModelConfig, NamesWhatIsWrongAndWhere) {
        "model.block.0.titans.attention.window: 8 is for MAG and MAL"},
       {"block { titans { memory { heads: 5 } } }",
        "model.block.0.titans.memory.heads: 5 does not divide width 128"},
+      {"key_dim: 48 block { attention { heads: 0 } }",
+       "model.block.0.attention.key_dim: 48 does not divide 128"},
+      {"key_dim: -1 " + ok, "model.key_dim: -1 is not between 0 and"},
+      {"block { memory { rule { name: 'delta' } expand_k: 0.3 } }",
+       "model.block.0.memory.expand_k: 0.3 times width 128 is not a whole number of keys"},
+      {"block { memory { rule { name: 'delta' } gate { name: 'beta' value: 1.5 } } }",
+       "model.block.0.memory.gate.0.value: 1.5 is neither between 0 and 1 nor at the end of it"},
+      {"block { memory { rule { name: 'delta' } gate { name: 'beta' value: 1 init: 0.5 } } }",
+       "model.block.0.memory.gate.0.value: is not learnt"},
       {"block { mlp { hidden: -4 } }", "model.block.0.mlp.hidden: -4 is not between 0 and"},
       {"block { mlp { expansion: -1 } }",
        "model.block.0.mlp.expansion: -1 is negative or too large"},
@@ -83,6 +93,23 @@ TEST(ResolveModelConfig, NamesWhatIsWrongAndWhere) {
     EXPECT_THAT(std::string(resolved.status().message()), testing::HasSubstr(bad.problem))
         << bad.text;
   }
+}
+
+TEST(ResolveModelConfig, HeadsFollowTheWidthAndTheirLength) {
+  const auto resolved = ResolveModelConfig(
+      ParseModel("vocab_size: 11 width: 96 key_dim: 16 block { attention { heads: 0 } } "
+                 "block { memory { rule { name: 'delta' } heads: 0 expand_k: 0.5 } } "
+                 "block { memory { rule { name: 'delta' } heads: 0 key_dim: 32 } } "
+                 "block { memory { rule { name: 'delta' } heads: 3 expand_k: 0.5 } } "
+                 "block { titans { attention { heads: 0 } memory { heads: 0 } } }"));
+  ASSERT_TRUE(resolved.ok()) << resolved.status();
+  EXPECT_EQ(resolved->block(0).attention().heads(), 6);
+  EXPECT_EQ(resolved->block(1).memory().heads(), 3);
+  EXPECT_EQ(resolved->block(1).memory().key_dim(), 16);
+  EXPECT_EQ(resolved->block(2).memory().heads(), 3);
+  EXPECT_EQ(resolved->block(3).memory().key_dim(), 16);
+  EXPECT_EQ(resolved->block(4).titans().attention().heads(), 6);
+  EXPECT_EQ(resolved->block(4).titans().memory().heads(), 6);
 }
 
 TEST(ResolveModelConfig, FillsInWhatFollowsFromOtherFields) {

@@ -62,6 +62,11 @@ GateLayer MakeGate(const ParamInit& init, const GateSpec& given, const ModelConf
                 pairs = spec.per_token ? 1 : sizes.pairs;
   GateLayer gate{spec, heads, channels, pairs, {}, {}, {}};
   const DType dtype = StateDType(init.dtype);
+  if (config.has_value()) {
+    gate.value = config.value();
+    gate.dtype = dtype;
+    return gate;
+  }
   if (!spec.constant) gate.proj = MakeLinear(init, width, pairs * heads * channels, init.stddev);
 
   std::vector<double> bias, a_log;
@@ -82,11 +87,12 @@ GateLayer MakeGate(const ParamInit& init, const GateSpec& given, const ModelConf
 }
 
 Tensor GateLayer::operator()(const Tensor& x, const Tensor& k) const {
-  Tensor z = proj.weight ? Add(Cast(proj(x), bias.dtype()), bias)
-                         : BroadcastTo(bias, {x.dim(0), x.dim(1), bias.dim(0)});
   Shape shape{x.dim(0), x.dim(1) * pairs, heads};
   const bool per_channel = spec.scope != GateScope::kHead;
   if (per_channel) shape.push_back(channels);
+  if (value) return Fixed(std::move(shape), k);
+  Tensor z = proj.weight ? Add(Cast(proj(x), bias.dtype()), bias)
+                         : BroadcastTo(bias, {x.dim(0), x.dim(1), bias.dim(0)});
   z = Reshape(z, std::move(shape));
   switch (spec.kind) {
     case GateKind::kLogDecay: {
@@ -102,7 +108,14 @@ Tensor GateLayer::operator()(const Tensor& x, const Tensor& k) const {
   return {};
 }
 
+Tensor GateLayer::Fixed(Shape shape, const Tensor& k) const {
+  if (spec.kind == GateKind::kKey) return Mul(Cast(SpreadKeys(k, heads), dtype), *value);
+  const bool log = spec.kind == GateKind::kLogDecay;
+  return Tensor::Full(std::move(shape), log ? std::log(*value) : *value, dtype, k.device());
+}
+
 void GateLayer::ForEachParam(const std::string& path, ParamVisitor visit) {
+  if (value) return;
   proj.ForEachParam(path, visit);
   visit(path + ".bias", bias);
   if (a_log) visit(path + ".a_log", a_log);

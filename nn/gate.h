@@ -2,6 +2,7 @@
 #define NN_GATE_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "memory_rules/rule.h"
@@ -29,11 +30,17 @@ struct GateLayer {
   Linear proj;   // To pairs heads channels. Without weight: a constant.
   Tensor bias;   // [pairs heads channels]
   Tensor a_log;  // [heads], of a log decay.
+  // Given, it is this number, of this dtype, and has no parameters.
+  std::optional<double> value = {};
+  DType dtype = DType::kF32;
 
   // x [batch, time, width], k [batch, time pairs, key heads, key] -> [batch, time pairs, heads(,
   // channels)].
   Tensor operator()(const Tensor& x, const Tensor& k) const;
   void ForEachParam(const std::string& path, ParamVisitor visit);
+
+ private:
+  Tensor Fixed(Shape shape, const Tensor& k) const;
 };
 
 // The spec as `config` overrides it.

@@ -104,5 +104,27 @@ TEST(Gate, OfABf16LayerIsF32) {
   EXPECT_NEAR(g.ToVector()[1], std::log(0.999), 1e-7);
 }
 
+TEST(Gate, AFixedValueIsItsOwnAndHasNoParameters) {
+  const Tensor x = Tensor::Full({2, 3, 4}, 0.5, DType::kF64),
+               k = Tensor::Full({2, 6, 1, 5}, 2.0, DType::kF64);
+  const auto gate = [&](const GateSpec& spec, double value) {
+    ModelConfig::Gate config;
+    config.set_value(value);
+    return MakeGate({.stream = RandomStream(1, "gate"), .dtype = DType::kF64}, spec, config, 4,
+                    {.heads = 3, .key = 5, .value = 7, .pairs = 2});
+  };
+  GateLayer keep = gate(KeepGate(GateScope::kKeyChannel), 0.25),
+            beta = gate({.name = "beta", .kind = GateKind::kStrength01}, 0.0),
+            key = gate({.name = "p", .kind = GateKind::kKey}, 0.5);
+  keep.ForEachParam("gate", [](const std::string& path, Tensor&) { ADD_FAILURE() << path; });
+  const Tensor log_keep = keep(x, k);
+  EXPECT_EQ(log_keep.shape(), (Shape{2, 6, 3, 5}));
+  EXPECT_DOUBLE_EQ(log_keep.ToVector()[0], std::log(0.25));
+  EXPECT_EQ(beta(x, k).shape(), (Shape{2, 6, 3}));
+  EXPECT_EQ(beta(x, k).ToVector()[0], 0.0);
+  EXPECT_EQ(key(x, k).shape(), (Shape{2, 6, 3, 5}));
+  EXPECT_EQ(key(x, k).ToVector()[0], 1.0);
+}
+
 }  // namespace
 }  // namespace palimpsest

@@ -12,10 +12,12 @@ ParamInit ParamInit::At(const std::string& name) const {
 }
 
 Tensor ParamInit::Normal(Shape shape, double stddev) const {
+  if (uninitialized) return Tensor::Empty(std::move(shape), dtype);
   return RandomNormal(std::move(shape), Stream(), dtype, stddev);
 }
 
 Tensor ParamInit::Uniform(Shape shape, double low, double high) const {
+  if (uninitialized) return Tensor::Empty(std::move(shape), dtype);
   const RandomStream draws = Stream();
   std::vector<double> values(NumElements(shape));
   for (size_t i = 0; i < values.size(); ++i) values[i] = low + (high - low) * draws.Uniform(i);
@@ -23,6 +25,7 @@ Tensor ParamInit::Uniform(Shape shape, double low, double high) const {
 }
 
 Tensor ParamInit::Constant(Shape shape, double value) const {
+  if (uninitialized) return Tensor::Empty(std::move(shape), dtype);
   return Tensor::Full(std::move(shape), value, dtype);
 }
 

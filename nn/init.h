@@ -13,9 +13,10 @@ namespace palimpsest {
 struct ParamInit {
   RandomStream stream;
   DType dtype;
-  double stddev;           // Of weights that read the residual stream.
-  double residual_stddev;  // Of weights that write to it.
+  double stddev = 0;           // Of weights that read the residual stream.
+  double residual_stddev = 0;  // Of weights that write to it.
   std::string path = {};
+  bool uninitialized = false;  // Shapes alone: memory is reserved, and no page of it touched.
 
   ParamInit At(const std::string& name) const;  // "blocks.0" -> "blocks.0.mixer"
   RandomStream Stream() const { return stream.Fork(path); }

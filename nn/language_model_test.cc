@@ -116,6 +116,28 @@ TEST(LanguageModel, LearnedPositionsFollowTheStream) {
   EXPECT_DEATH(model->Forward(RandomTokens(1, 7)), "learned_positions: 6");
 }
 
+TEST(LanguageModel, UninitializedItHasTheSameParametersAndState) {
+  const std::string blocks =
+      "block { attention { heads: 2 persistent: 2 } } "
+      "block { memory { rule { name: 'titans_mlp' } heads: 2 persistent: 3 } } "
+      "block { titans { attention { heads: 2 } memory { heads: 2 } } }";
+  const ModelConfig config = ParseModel("vocab_size: 11 width: 8 learned_positions: 9 " + blocks);
+  auto whole = LanguageModel::Create(config, RandomStream(1, "init")),
+       shapes = LanguageModel::CreateUninitialized(config);
+  ASSERT_TRUE(whole.ok() && shapes.ok());
+  const NamedTensors expected = Params(**whole), params = Params(**shapes);
+  ASSERT_EQ(params.size(), expected.size());
+  for (const auto& [path, param] : expected) {
+    EXPECT_EQ(params.at(path).shape(), param.shape()) << path;
+    EXPECT_EQ(params.at(path).dtype(), param.dtype()) << path;
+  }
+  EXPECT_EQ(StateBytes(**shapes, 7), StateBytes(**whole, 7));
+  (*shapes)->ForEachParam([&](const std::string& path, Tensor& x) { x = expected.at(path); });
+  const Tensor tokens = RandomTokens(1, 7);
+  EXPECT_EQ((*shapes)->Forward(tokens).logits.ToVector(),
+            (*whole)->Forward(tokens).logits.ToVector());
+}
+
 TEST(LanguageModel, StateOfAnotherModelIsRefused) {
   const auto model = SmallModel(kAttention), other = SmallModel("");
   const NamedTensors state = other->Forward(RandomTokens(1, 3)).state;

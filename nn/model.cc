@@ -115,17 +115,30 @@ class BlockModel : public LanguageModel {
 
 }  // namespace
 
+namespace {
+
+absl::StatusOr<std::unique_ptr<LanguageModel>> Build(const ModelConfig& config, ParamInit init) {
+  absl::StatusOr<ModelConfig> resolved = ResolveModelConfig(config);
+  if (!resolved.ok()) return resolved.status();
+  init.stddev = config.init_std() / std::sqrt(WidthMultiple(config));
+  init.residual_stddev =
+      config.scale_residual_init()
+          ? init.stddev / std::sqrt(2.0 * static_cast<double>(resolved->layers()))
+          : init.stddev;
+  return std::make_unique<BlockModel>(*std::move(resolved), init);
+}
+
+}  // namespace
+
 absl::StatusOr<std::unique_ptr<LanguageModel>> LanguageModel::Create(const ModelConfig& config,
                                                                      const RandomStream& init,
                                                                      DType dtype) {
-  absl::StatusOr<ModelConfig> resolved = ResolveModelConfig(config);
-  if (!resolved.ok()) return resolved.status();
-  const double stddev = config.init_std() / std::sqrt(WidthMultiple(config));
-  const double residual = config.scale_residual_init()
-                              ? stddev / std::sqrt(2.0 * static_cast<double>(resolved->layers()))
-                              : stddev;
-  return std::make_unique<BlockModel>(*std::move(resolved),
-                                      ParamInit{init, dtype, stddev, residual});
+  return Build(config, {.stream = init, .dtype = dtype});
+}
+
+absl::StatusOr<std::unique_ptr<LanguageModel>> LanguageModel::CreateUninitialized(
+    const ModelConfig& config, DType dtype) {
+  return Build(config, {.stream = RandomStream(0, "none"), .dtype = dtype, .uninitialized = true});
 }
 
 NamedTensors Params(LanguageModel& model) {

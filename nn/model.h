@@ -41,6 +41,10 @@ class LanguageModel {
   static absl::StatusOr<std::unique_ptr<LanguageModel>> Create(const ModelConfig& config,
                                                                const RandomStream& init,
                                                                DType dtype = DType::kF32);
+  // The same without values, which are the caller's to give: to count parameters at next to no
+  // cost, or to read them from a file.
+  static absl::StatusOr<std::unique_ptr<LanguageModel>> CreateUninitialized(
+      const ModelConfig& config, DType dtype = DType::kF32);
   virtual ~LanguageModel() = default;
   virtual void ForEachParam(ParamVisitor visit) = 0;
   // tokens: i32 [batch, time].

@@ -64,6 +64,9 @@ std::vector<ModelRow> ModelRows() {
       Row("titans_mal",
           "titans { kind: MAL segment: 4 persistent: 2 attention { heads: 2 conv: 3 }"
           " memory { heads: 2 chunk: 4 } }"),
+      Row("fixed_gates",
+          "memory { rule { name: 'titans_mlp' } heads: 2 chunk: 4"
+          " gate { name: 'log_keep' value: 1 } gate { name: 'theta' value: 0.5 } }"),
       Row("mlp_only", ""),
       Row("hybrid", "memory { rule { name: 'gated_delta' } heads: 2 chunk: 4 }",
           "block { attention { heads: 2 window: 5 } mlp { kind: GELU hidden: 12 } }"),

@@ -25,16 +25,26 @@ absl::StatusOr<TrainConfig> LoadWithBases(const std::string& path, std::set<std:
   absl::StatusOr<std::string> text = ReadFileToString(path);
   if (!text.ok()) return text.status();
   absl::StatusOr<TrainConfig> config = ParseConfigText(*text, path);
-  if (!config.ok() || !config->has_base()) return config;
-  const std::string base_path =
-      JoinPath(std::filesystem::path(path).parent_path().string(), config->base());
-  absl::StatusOr<TrainConfig> base = LoadWithBases(base_path, above);
-  if (!base.ok())
-    return absl::Status(base.status().code(), absl::StrCat(std::string(base.status().message()),
-                                                           " (base of ", path, ")"));
+  if (!config.ok()) return config;
+  TrainConfig merged;
+  for (const std::string& base : config->base()) {
+    const std::string base_path =
+        JoinPath(std::filesystem::path(path).parent_path().string(), base);
+    const absl::StatusOr<TrainConfig> below = LoadWithBases(base_path, above);
+    if (!below.ok())
+      return absl::Status(below.status().code(), absl::StrCat(std::string(below.status().message()),
+                                                              " (base of ", path, ")"));
+    merged.MergeFrom(*below);
+  }
+  const std::vector<std::string> changes(config->set().begin(), config->set().end());
   config->clear_base();
-  base->MergeFrom(*config);
-  return base;
+  config->clear_set();
+  merged.MergeFrom(*config);
+  for (const std::string& change : changes) {
+    if (const absl::Status s = ApplyOverride(change, &merged); !s.ok())
+      return absl::Status(s.code(), absl::StrCat(path, ": set: ", std::string(s.message())));
+  }
+  return merged;
 }
 
 // Past any use; below, sums and products do not overflow.
@@ -57,8 +67,17 @@ std::string ValueOr(const std::map<std::string, std::string>& values, const std:
 
 absl::StatusOr<TrainConfig> LoadConfig(const std::string& path,
                                        const std::vector<std::string>& overrides) {
-  absl::StatusOr<TrainConfig> config = LoadWithBases(path, {});
-  if (!config.ok()) return config;
+  return LoadConfig(std::vector<std::string>{path}, overrides);
+}
+
+absl::StatusOr<TrainConfig> LoadConfig(const std::vector<std::string>& paths,
+                                       const std::vector<std::string>& overrides) {
+  absl::StatusOr<TrainConfig> config = TrainConfig();
+  for (const std::string& path : paths) {
+    const absl::StatusOr<TrainConfig> one = LoadWithBases(path, {});
+    if (!one.ok()) return one;
+    config->MergeFrom(*one);
+  }
   for (const std::string& override_text : overrides) {
     if (absl::Status s = ApplyOverride(override_text, &*config); !s.ok()) return s;
   }

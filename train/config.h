@@ -12,9 +12,12 @@
 
 namespace palimpsest {
 
-// The config of `path`, on top of its base and under `overrides` ("a.b=value"), with every default
+// The config of `path`, on top of its bases and under `overrides` ("a.b=value"), with every default
 // spelled out. A relative path in it is relative to the working directory, but for `base`.
 absl::StatusOr<TrainConfig> LoadConfig(const std::string& path,
+                                       const std::vector<std::string>& overrides);
+// Of several files, each merged onto the one before: a model's and a size's.
+absl::StatusOr<TrainConfig> LoadConfig(const std::vector<std::string>& paths,
                                        const std::vector<std::string>& overrides);
 
 // The config of `path` on top of its base, and nothing else set: to be merged onto another.

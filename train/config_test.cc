@@ -30,7 +30,37 @@ TEST(LoadConfig, OverridesWinOverTheFileOverItsBase) {
   EXPECT_EQ(config->batch(), 8);
   EXPECT_EQ(config->model().width(), 32);
   EXPECT_EQ(config->model().layers(), 2);
-  EXPECT_FALSE(config->has_base());
+  EXPECT_EQ(config->base_size(), 0);
+}
+
+TEST(LoadConfig, LaterBasesWinAndSetChangesWhatIsThere) {
+  Write("model", "steps: 10 batch: 4 model { block { attention { heads: 2 } } }");
+  Write("size", "batch: 2 model { width: 64 }");
+  const std::string path = Write("row",
+                                 "base: 'config_model' base: 'config_size' steps: 3 "
+                                 "set: 'model.block.0.attention.conv=3' set: 'steps=4'");
+  const auto config = LoadConfig(path, {});
+  ASSERT_TRUE(config.ok()) << Message(config.status());
+  EXPECT_EQ(config->batch(), 2);
+  EXPECT_EQ(config->steps(), 4);
+  EXPECT_EQ(config->model().width(), 64);
+  ASSERT_EQ(config->model().block_size(), 1);
+  EXPECT_EQ(config->model().block(0).attention().heads(), 2);
+  EXPECT_EQ(config->model().block(0).attention().conv(), 3);
+  EXPECT_EQ(config->base_size() + config->set_size(), 0);
+  const std::string wrong = Write("wrong", "base: 'config_row' set: 'model.widht=3'");
+  EXPECT_THAT(Message(LoadConfig(wrong, {}).status()),
+              AllOf(HasSubstr("config_wrong: set: "), HasSubstr("widht")));
+}
+
+TEST(LoadConfig, SeveralFilesAreMergedInTurn) {
+  const std::string model = Write("several_model", "steps: 10 batch: 4"),
+                    size = Write("several_size", "steps: 20 model { width: 64 }");
+  const auto config = LoadConfig(std::vector<std::string>{model, size}, {"batch=8"});
+  ASSERT_TRUE(config.ok()) << Message(config.status());
+  EXPECT_EQ(config->steps(), 20);
+  EXPECT_EQ(config->batch(), 8);
+  EXPECT_EQ(config->model().width(), 64);
 }
 
 TEST(LoadConfig, TheResolvedTextGivesTheSameConfig) {

@@ -9,14 +9,6 @@
 namespace palimpsest {
 namespace {
 
-// Grows with the vocabulary or the longest text, not with what the model does of it.
-bool IsEmbedding(const std::string& path) {
-  for (const char* part : {"embedding.", "positions.", "head."}) {
-    if (path.starts_with(part)) return true;
-  }
-  return false;
-}
-
 double ForwardFlops(const LanguageModel& model, int64_t length) {
   const ComposedScope composed;
   const FlopCount count;
@@ -26,13 +18,26 @@ double ForwardFlops(const LanguageModel& model, int64_t length) {
 
 }  // namespace
 
-ModelCost CostOf(LanguageModel& model, int64_t length) {
+// Grows with the vocabulary or the longest text, not with what the model does of it.
+bool IsEmbedding(const std::string& path) {
+  for (const char* part : {"embedding.", "positions.", "head."}) {
+    if (path.starts_with(part)) return true;
+  }
+  return false;
+}
+
+ModelCost SizesOf(LanguageModel& model, int64_t length) {
   ModelCost cost;
   model.ForEachParam([&](const std::string& path, const Tensor& param) {
     cost.parameters += param.size();
     if (!IsEmbedding(path)) cost.non_embedding_parameters += param.size();
   });
   cost.state_bytes = model.StateBytes(length);
+  return cost;
+}
+
+ModelCost CostOf(LanguageModel& model, int64_t length) {
+  ModelCost cost = SizesOf(model, length);
   cost.flops_per_token = ForwardFlops(model, length) / static_cast<double>(length);
   return cost;
 }

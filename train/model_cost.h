@@ -2,6 +2,7 @@
 #define TRAIN_MODEL_COST_H_
 
 #include <cstdint>
+#include <string>
 
 #include "nn/model.h"
 
@@ -17,6 +18,12 @@ struct ModelCost {
   // takes about twice as many again.
   double flops_per_token = 0;
 };
+
+// Whether a parameter is of a table of tokens or positions or of the head, by its path.
+bool IsEmbedding(const std::string& path);
+
+// Without flops_per_token; the model need have no values (LanguageModel::CreateUninitialized).
+ModelCost SizesOf(LanguageModel& model, int64_t length);
 
 // Runs the model once, on `length` tokens of no meaning.
 ModelCost CostOf(LanguageModel& model, int64_t length);
