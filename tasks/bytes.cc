@@ -31,6 +31,8 @@ class BytesSource : public DataSource {
   int64_t eval_examples() const override { return (Size(val_) - 1 + length_ - 1) / length_; }
 
   Examples EvalBatch(int64_t begin, int64_t end) const override {
+    PALIMPSEST_CHECK(0 <= begin && begin <= end && end <= eval_examples())
+        << "[" << begin << ", " << end << ") of " << eval_examples() << " examples";
     Examples examples = Make(end - begin);
     const int64_t last = Size(val_) - 1 - length_;
     for (int64_t i = begin; i < end; ++i) {

@@ -32,10 +32,30 @@ Entry Generated(const std::string& name,
           }};
 }
 
+// Of what makes a task that only its length makes harder.
+template <TaskOrError (*make)(const DataConfig&)>
+absl::StatusOr<Segments> OfLengths(const DataConfig& config, int64_t length) {
+  TaskOrError task = make(config);
+  if (!task.ok()) return task.status();
+  return SegmentsByLength(*std::move(task), config, length);
+}
+
 const std::vector<Entry>& Entries() {
   static const auto& entries = *new std::vector<Entry>{
       {"bytes", MakeBytesSource},
       Generated("mqar", MakeMqarSegments),
+      Generated("in_context_recall", OfLengths<MakeInContextRecall>),
+      Generated("noisy_recall", OfLengths<MakeNoisyRecall>),
+      Generated("fuzzy_recall", OfLengths<MakeFuzzyRecall>),
+      Generated("selective_copying", OfLengths<MakeSelectiveCopying>),
+      Generated("compression", OfLengths<MakeCompression>),
+      Generated("memorization", OfLengths<MakeMemorization>),
+      Generated("parity", OfLengths<MakeParity>),
+      Generated("modular_arithmetic", OfLengths<MakeModularArithmetic>),
+      Generated("group_word", OfLengths<MakeGroupWord>),
+      Generated("formal_language", OfLengths<MakeFormalLanguage>),
+      Generated("needle", OfLengths<MakeNeedle>),
+      Generated("class_incremental", OfLengths<MakeClassIncremental>),
   };
   return entries;
 }
@@ -61,6 +81,18 @@ absl::StatusOr<std::unique_ptr<DataSource>> MakeDataSource(const DataConfig& con
   }
   PALIMPSEST_CHECK(false) << "the task " << field->name() << " has no maker";
   return nullptr;
+}
+
+absl::Status CheckTaskValue(const char* name, int64_t value, int64_t least, int64_t most) {
+  if (value >= least && value <= most) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(name, " is ", value, ", must be from ", least, " to ", most));
+}
+
+absl::Status CheckLengthAtLeast(int64_t length, int64_t least) {
+  if (length >= least) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("length is ", length, ", must be at least ", least));
 }
 
 std::vector<std::string> TaskNames() {

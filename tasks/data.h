@@ -47,6 +47,9 @@ absl::StatusOr<std::unique_ptr<DataSource>> MakeDataSource(const DataConfig& con
 // The names of the tasks, which are those of DataConfig's fields.
 std::vector<std::string> TaskNames();
 
+// What tasks.proto says of a task: comment and message, as they stand there. "" is DataConfig.
+std::string TaskText(const std::string& name);
+
 }  // namespace palimpsest
 
 #endif  // TASKS_DATA_H_

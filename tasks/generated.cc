@@ -57,6 +57,8 @@ class GeneratedSource : public DataSource {
   int64_t eval_examples() const override { return eval_examples_ * NumSegments(); }
 
   Examples EvalBatch(int64_t begin, int64_t end) const override {
+    PALIMPSEST_CHECK(0 <= begin && begin <= end && end <= eval_examples())
+        << "[" << begin << ", " << end << ") of " << eval_examples() << " examples";
     int64_t length = 0;
     for (int64_t i = begin; i < end; ++i) length = std::max(length, EvalSegment(i).length);
     Examples examples = Pad(end - begin, length, !slices().empty());

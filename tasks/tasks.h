@@ -10,23 +10,40 @@
 #include "tasks/generated.h"
 #include "tasks/task.h"
 
-// The tasks, each for its message of tasks.proto. Errors name a field within it.
+// The tasks. tasks.proto says of each what a sequence looks like, what is asked and where it is
+// from; here is what its makers add to that. Errors name a field of the task's message.
 namespace palimpsest {
 
-// Random windows of the file, uniform over all positions, keyed (seed, "data", step). Validation is
-// cut into windows side by side; the last one ends with the data, and ignores the labels it shares
-// with the one before.
+// Random windows, uniform over all positions, keyed (seed, "data", step). The last window of the
+// validation ends with the data, and ignores the labels it shares with the one before.
 absl::StatusOr<std::unique_ptr<DataSource>> MakeBytesSource(const DataConfig& data, int64_t length,
                                                             uint64_t seed);
-std::string ByteText(int32_t byte);  // 'a', '\n', '\xff'
+std::string ByteText(int32_t byte);  // a, \n, \xff
 
-// Multi-query associative recall. A sequence shows `pairs` distinct keys of [1, vocab / 2), each
-// followed by its value, distinct ones of [vocab / 2, vocab), `passes` times over: k1 v1 k2 v2 ...
-// . In the space after them, cut into slots of two tokens, each key stands once more at the start
-// of a slot, slot i = 1, 2, ... being drawn with weight i^(power_a - 1) without replacement; the
-// label there is the key's value. All other labels are ignored. What is left is drawn from [0,
-// vocab), or 0 without random_non_queries. Draws are in the order: keys, values, slots, rest.
+// Keys and values are distinct. The space after them is cut into slots of two tokens; each key
+// starts one, drawn without replacement. Draws are in the order: keys, values, slots, rest.
 absl::StatusOr<Segments> MakeMqarSegments(const DataConfig& data, int64_t length);
+
+using TaskOrError = absl::StatusOr<std::shared_ptr<const Task>>;
+
+TaskOrError MakeInContextRecall(const DataConfig& data);
+TaskOrError MakeNoisyRecall(const DataConfig& data);
+TaskOrError MakeFuzzyRecall(const DataConfig& data);
+TaskOrError MakeSelectiveCopying(const DataConfig& data);
+TaskOrError MakeCompression(const DataConfig& data);
+TaskOrError MakeMemorization(const DataConfig& data);
+TaskOrError MakeParity(const DataConfig& data);
+TaskOrError MakeModularArithmetic(const DataConfig& data);
+TaskOrError MakeGroupWord(const DataConfig& data);
+TaskOrError MakeFormalLanguage(const DataConfig& data);
+TaskOrError MakeNeedle(const DataConfig& data);
+TaskOrError MakeClassIncremental(const DataConfig& data);
+
+// OK if `value` is from `least` to `most`, else an error that names it.
+absl::Status CheckTaskValue(const char* name, int64_t value, int64_t least,
+                            int64_t most = kMostTaskSize);
+// OK if examples of `length` tokens can be had where the task needs `least`.
+absl::Status CheckLengthAtLeast(int64_t length, int64_t least);
 
 }  // namespace palimpsest
 
