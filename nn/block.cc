@@ -7,6 +7,7 @@
 #include "nn/config_check.h"
 #include "nn/memory_layer.h"
 #include "nn/mlp_layer.h"
+#include "nn/self_modifying.h"
 #include "nn/statistics.h"
 #include "nn/titans.h"
 #include "ops/ops.h"
@@ -22,6 +23,8 @@ std::unique_ptr<Mixer> MakeMixer(const ParamInit& init, const ModelConfig& model
     case ModelConfig::Block::kMemory:
       return std::make_unique<MemoryLayer>(init, model, config.memory());
     case ModelConfig::Block::kTitans: return MakeTitans(init, model, config.titans());
+    case ModelConfig::Block::kSelfModifying:
+      return MakeSelfModifying(init, model, config.self_modifying());
     case ModelConfig::Block::MIXER_NOT_SET: break;
   }
   return nullptr;

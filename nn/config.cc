@@ -161,6 +161,8 @@ absl::Status ResolveMixer(const std::string& path, int64_t width, ModelConfig::B
       return ResolveMemory(path + ".memory", width, *block.mutable_memory());
     case ModelConfig::Block::kTitans:
       return ResolveTitans(path + ".titans", width, *block.mutable_titans());
+    case ModelConfig::Block::kSelfModifying:
+      return ResolveSelfModifying(path + ".self_modifying", width, *block.mutable_self_modifying());
     case ModelConfig::Block::MIXER_NOT_SET: break;
   }
   return absl::OkStatus();

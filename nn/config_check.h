@@ -58,6 +58,8 @@ void ResolveHeads(ConfigCheck& check, int64_t size, Part& part) {
 absl::Status ResolveAttention(const std::string& path, int64_t width, ModelConfig::Attention& a);
 absl::Status ResolveMemory(const std::string& path, int64_t width, ModelConfig::Memory& m);
 absl::Status ResolveTitans(const std::string& path, int64_t width, ModelConfig::Titans& t);
+absl::Status ResolveSelfModifying(const std::string& path, int64_t width,
+                                  ModelConfig::SelfModifying& s);
 absl::Status ResolveMlp(const std::string& path, int64_t width, ModelConfig::Mlp& mlp);
 
 // The model's residual, and the blocks' own, which are fields that go before the model's.

@@ -68,6 +68,17 @@ std::vector<ModelRow> ModelRows() {
           "memory { rule { name: 'titans_mlp' } heads: 2 chunk: 4"
           " gate { name: 'log_keep' value: 1 } gate { name: 'theta' value: 0.5 } }"),
       Row("mlp_only", ""),
+      Row("self_modifying", "self_modifying { heads: 2 chunk: 4 }"),
+      Row("self_modifying_linear",
+          "self_modifying { heads: 2 chunk: 4 box_chunk: 2 structure: LINEAR momentum: GRADIENT"
+          " q: ADAPTIVE conv: 3 }"),
+      Row("self_modifying_exact",
+          "self_modifying { heads: 1 key_dim: 4 chunk: 2 box_chunk: 4 structure: LINEAR"
+          " error: EXACT momentum: NONE read: AFTER_WRITE v: STATIC conv: 0 output_gate: SIGMOID "
+          "}"),
+      Row("self_modifying_static",
+          "self_modifying { heads: 2 chunk: 3 k: STATIC v: STATIC eta: STATIC keep: STATIC"
+          " stop_gradient_target: false }"),
       Row("hybrid", "memory { rule { name: 'gated_delta' } heads: 2 chunk: 4 }",
           "block { attention { heads: 2 window: 5 } mlp { kind: GELU hidden: 12 } }"),
   };

@@ -53,6 +53,10 @@ absl::StatusOr<ModelConfig> AtWidth(const ModelConfig& config, int64_t width) {
     }
     if (block.has_attention()) scale_attention(*block.mutable_attention());
     if (block.has_memory()) scale_memory(*block.mutable_memory());
+    if (block.has_self_modifying()) {
+      ModelConfig::SelfModifying& s = *block.mutable_self_modifying();
+      s.set_heads(scale("heads", s.heads()));
+    }
     if (block.has_titans()) {
       scale_attention(*block.mutable_titans()->mutable_attention());
       scale_memory(*block.mutable_titans()->mutable_memory());

@@ -77,6 +77,7 @@ void ExpectRoles(const std::string& more, int outputs) {
 
 TEST(RoleOf, IsWhatGrowsWithTheWidth) {
   ExpectRoles("", 1);
+  ExpectRoles("block { self_modifying { heads: 4 eta: STATIC } }", 1);
   // The head, and beta and v of six sublayers.
   ExpectRoles("residual { kind: DELTA channels: 4 expand: true }", 13);
   ExpectRoles("residual { kind: DELTA channels: 2 compressor: TC beta_hidden: 16 }", 13);

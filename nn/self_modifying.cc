@@ -1,0 +1,322 @@
+#include "nn/self_modifying.h"
+
+#include <cmath>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "core/op_scope.h"
+#include "core/tape.h"
+#include "memory_rules/rows.h"
+#include "nn/self_modifying_scan.h"
+#include "nn/statistics.h"
+#include "ops/ops.h"
+
+namespace palimpsest {
+namespace {
+
+using Config = ModelConfig::SelfModifying;
+
+double Logit(double p) { return std::log(p) - std::log1p(-p); }
+
+// keep of head `head`: its logarithm spread geometrically, a factor of 4 to either side.
+double KeepOfHead(double keep, int64_t head, int64_t heads) {
+  const double place =
+      heads > 1 ? 2.0 * static_cast<double>(head) / static_cast<double>(heads - 1) - 1.0 : 0.0;
+  return std::exp(std::log(keep) * std::pow(4.0, place));
+}
+
+// [heads, ...] -> [batch heads, ...]
+Tensor ForBatch(const Tensor& w, int64_t batch) {
+  if (!w) return w;
+  Shape one{1}, spread{batch}, folded{batch * w.dim(0)};
+  one.insert(one.end(), w.shape().begin(), w.shape().end());
+  spread.insert(spread.end(), w.shape().begin(), w.shape().end());
+  folded.insert(folded.end(), w.shape().begin() + 1, w.shape().end());
+  return Reshape(BroadcastTo(Reshape(w, one), spread), folded);
+}
+
+void Store(const std::string& what, const State& tensors, NamedTensors& state) {
+  for (size_t i = 0; i < tensors.size(); ++i) state[absl::StrCat(what, ".", i)] = tensors[i];
+}
+
+State Load(const std::string& what, const NamedTensors& state) {
+  State tensors;
+  for (auto it = state.end();; tensors.push_back(it->second)) {
+    it = state.find(absl::StrCat(what, ".", tensors.size()));
+    if (it == state.end()) break;
+  }
+  PALIMPSEST_CHECK(!tensors.empty())
+      << "the carried state has no \"" << what << "\": is it another model's?";
+  return tensors;
+}
+
+// silu(conv(W h)) by heads.
+struct Projection {
+  Linear linear;
+  ShortConv conv;
+};
+
+class SelfModifying : public Mixer {
+ public:
+  SelfModifying(const ParamInit& init, const ModelConfig& model, const Config& config)
+      : config_(config), width_(model.width()) {
+    MakeStacks();
+    const int64_t size = config_.heads() * config_.key_dim();
+    const auto project = [&](const char* name, bool wanted) {
+      if (!wanted) return;
+      projections_[name] = {
+          MakeLinear(init.At(name), width_, size, init.stddev),
+          MakeShortConv(init.At(absl::StrCat(name, "_conv")), size, config_.conv())};
+    };
+    project("x", Generates());
+    project("q", config_.q() == Config::STATIC);
+    project("k", config_.k() == Config::STATIC);
+    project("v", config_.v() == Config::STATIC);
+    MakeGates(init);
+    for (const BoxStack& stack : stacks_) {
+      for (Box box : stack.boxes())
+        first_[box] =
+            stack.Draw(box, StateDType(init.dtype), init.At("initial").At(NameOf(box)).Stream());
+    }
+    if (config_.output_gate() != ModelConfig::Memory::NONE)
+      g_ = MakeLinear(init.At("g"), width_, size, init.stddev);
+    o_norm_ = MakeNorm(init.At("o_norm"), ModelConfig::RMS, config_.key_dim(), model.norm_eps());
+    o_ = MakeLinear(init.At("o"), size, width_, init.residual_stddev);
+  }
+
+  void ForEachParam(const std::string& path, ParamVisitor visit) override {
+    for (auto& [name, projection] : projections_) {
+      projection.linear.ForEachParam(absl::StrCat(path, ".", name), visit);
+      projection.conv.ForEachParam(absl::StrCat(path, ".", name, "_conv"), visit);
+    }
+    for (auto& [name, weight] : gates_) visit(absl::StrCat(path, ".", name), weight);
+    for (auto& [box, weights] : first_) {
+      for (size_t i = 0; i < weights.size(); ++i)
+        visit(absl::StrCat(path, ".initial.", NameOf(box), ".", i), weights[i]);
+    }
+    g_.ForEachParam(path + ".g", visit);
+    o_norm_.ForEachParam(path + ".o_norm", visit);
+    o_.ForEachParam(path + ".o", visit);
+  }
+
+  NamedTensors InitState(int64_t batch) const override {
+    NamedTensors state;
+    for (const auto& [name, projection] : projections_) {
+      if (projection.conv.weight) state[name + "_conv"] = projection.conv.InitTail(batch);
+    }
+    for (const BoxStack& stack : stacks_) {
+      const State fresh = FreshState(stack, batch);
+      Store(NameOf(stack), fresh, state);
+      Store(AnchorOf(stack), fresh, state);
+    }
+    return state;
+  }
+
+  int64_t StateBytes(int64_t) const override { return TotalBytes(InitState(1)); }
+
+  MixerResult Forward(const MixerInput& in) const override {
+    const OpScope scope("self_modifying");
+    NamedTensors state;
+    BoxInputs inputs = Project(in, state);
+    const BoxConstants all = Constants(in.x.dim(0));
+    BoxScan scan;
+    for (const BoxStack& stack : stacks_) {
+      const bool last = stack.Has(Box::kMemory);
+      const BoxConstants constants = ConstantsOf(stack, all);
+      const int64_t chunk = last ? config_.chunk() : config_.box_chunk();
+      scan = SelfModifyingScan(config_, stack, constants)
+                 .Run(inputs, Load(NameOf(stack), in.state), Load(AnchorOf(stack), in.state), chunk,
+                      in.position % chunk);
+      Store(NameOf(stack), scan.state, state);
+      Store(AnchorOf(stack), scan.anchor, state);
+      inputs = {{}, scan.signals};
+      if (in.statistics) ReportNorms(stack, scan.state, in.statistics);
+    }
+    if (in.statistics) ReportGates(scan.signals, in.statistics);
+    const int64_t batch = in.x.dim(0), time = in.x.dim(1);
+    Tensor y = FromRows(scan.y, batch, config_.heads());
+    if (y.dtype() != in.x.dtype()) y = Cast(y, in.x.dtype());
+    y = Reshape(o_norm_(y), {batch, time, o_.weight.dim(1)});
+    return {o_(Gated(y, in.x)), std::move(state)};
+  }
+
+ private:
+  // One stack where all have one chunk size; or what makes keys, values and gates, then the memory.
+  void MakeStacks() {
+    std::vector<Box> makers, all;
+    const auto adaptive = [&](Box box, Config::Projection projection) {
+      if (projection == Config::ADAPTIVE) makers.push_back(box);
+    };
+    adaptive(Box::kKey, config_.k());
+    adaptive(Box::kValue, config_.v());
+    adaptive(Box::kQuery, config_.q());
+    const size_t vectors = makers.size();
+    adaptive(Box::kEta, config_.eta());
+    if (config_.weight_decay()) adaptive(Box::kKeep, config_.keep());
+    if (makers.empty() || config_.chunk() != config_.box_chunk()) {
+      if (!makers.empty()) stacks_.emplace_back(config_, makers);
+      stacks_.emplace_back(config_, std::vector<Box>{Box::kMemory});
+      return;
+    }
+    makers.insert(makers.begin() + static_cast<int64_t>(vectors), Box::kMemory);
+    stacks_.emplace_back(config_, makers);
+  }
+  bool Generates() const { return stacks_.size() > 1 || stacks_[0].boxes().size() > 1; }
+  static const char* NameOf(const BoxStack& stack) {
+    return stack.Has(Box::kMemory) ? "memory" : "boxes";
+  }
+  static const char* NameOf(Box box) { return palimpsest::NameOf(box); }
+  static std::string AnchorOf(const BoxStack& stack) {
+    return absl::StrCat(NameOf(stack), "_anchor");
+  }
+
+  void MakeGates(const ParamInit& init) {
+    const int64_t heads = config_.heads(), key = config_.key_dim();
+    const DType dtype = StateDType(init.dtype);
+    const auto source = [&](const std::string& name, Config::Projection projection) {
+      if (projection == Config::STATIC) {
+        gates_[name + ".weight"] = init.At(name).At("weight").Normal({heads, width_}, init.stddev);
+      } else {
+        ParamInit of_state = init.At(name).At("skip");
+        of_state.dtype = dtype;
+        gates_[name + ".skip"] = of_state.Normal({heads, 1, key}, 1.0 / std::sqrt(key));
+      }
+    };
+    const auto bias = [&](const std::string& name, auto value) {
+      std::vector<double> values;
+      for (int64_t head = 0; head < heads; ++head) values.push_back(value(head));
+      gates_[name] = Tensor::FromVector({heads}, values, dtype);
+    };
+    source("eta", config_.eta());
+    bias("eta.bias", [&](int64_t) { return Logit(config_.eta_init() / config_.eta_max()); });
+    if (config_.weight_decay()) {
+      source("keep", config_.keep());
+      bias("keep.bias",
+           [&](int64_t head) { return Logit(KeepOfHead(config_.keep_init(), head, heads)); });
+    }
+    if (config_.momentum() != Config::NONE)
+      bias("momentum", [&](int64_t) { return Logit(config_.momentum_init()); });
+  }
+
+  Tensor GateWeight(const std::string& name) const {
+    const auto it = gates_.find(name);
+    return it == gates_.end() ? Tensor() : it->second;
+  }
+
+  BoxConstants Constants(int64_t batch) const {
+    const auto column = [&](const std::string& name) {
+      const Tensor bias = GateWeight(name);
+      return bias ? ForBatch(Reshape(bias, {config_.heads(), 1}), batch) : bias;
+    };
+    Tensor momentum = column("momentum");
+    if (momentum) momentum = LogKeepOf(momentum);
+    return {{}, column("eta.bias"), column("keep.bias"), momentum};
+  }
+
+  BoxConstants ConstantsOf(const BoxStack& stack, BoxConstants all) const {
+    if (stack.scalars() == 0) return all;
+    const int64_t batch = all.eta_bias.dim(0) / config_.heads();
+    Tensors rows;
+    for (Box box : {Box::kEta, Box::kKeep}) {
+      if (stack.Has(box))
+        rows.push_back(ForBatch(GateWeight(absl::StrCat(NameOf(box), ".skip")), batch));
+    }
+    all.skip = Concat(rows, 1);
+    return all;
+  }
+
+  State FreshState(const BoxStack& stack, int64_t batch) const {
+    std::map<Box, Tensors> boxes;
+    for (Box box : stack.boxes()) {
+      for (const Tensor& w : first_.at(box)) boxes[box].push_back(ForBatch(w, batch));
+    }
+    State state = stack.Join(boxes);
+    for (size_t i = 0; config_.momentum() != Config::NONE && i < stack.num_weights(); ++i)
+      state.push_back(Tensor::Full(state[i].shape(), 0.0, state[i].dtype(), state[i].device()));
+    return state;
+  }
+
+  // What matrices make of the tokens, by heads and in the dtype of the memories.
+  BoxInputs Project(const MixerInput& in, NamedTensors& state) const {
+    const DType dtype = StateDType(in.x.dtype());
+    const auto rows = [&](const std::string& name) {
+      const auto it = projections_.find(name);
+      if (it == projections_.end()) return Tensor();
+      Tensor h = it->second.linear(in.x);
+      if (it->second.conv.weight) {
+        const std::string tail = name + "_conv";
+        h = it->second.conv.Forward(h, state[tail] = Carried(in.state, tail));
+      }
+      h = Reshape(h, {h.dim(0), h.dim(1), config_.heads(), config_.key_dim()});
+      return FoldHeads(Cast(h, dtype));
+    };
+    const auto unit = [&](const Tensor& x, bool wanted) {
+      return x && wanted ? L2Normalize(x) : x;
+    };
+    const bool unit_qk = config_.normalize_qk();
+    const auto gate = [&](const std::string& name) {
+      const Tensor weight = GateWeight(name + ".weight");
+      if (!weight) return Tensor();
+      const Tensor z = MatMul(in.x, weight, {.b = true});
+      return FoldHeads(Add(Cast(z, dtype), GateWeight(name + ".bias")));
+    };
+    BoxInputs inputs{rows("x"),
+                     {unit(rows("q"), unit_qk),
+                      unit(rows("k"), unit_qk),
+                      unit(rows("v"), config_.normalize_v()),
+                      {},
+                      {}}};
+    if (const Tensor z = gate("eta")) inputs.signals.eta = EtaOf(config_, z);
+    if (const Tensor z = gate("keep")) inputs.signals.log_keep = LogKeepOf(z);
+    return inputs;
+  }
+
+  Tensor Gated(const Tensor& y, const Tensor& x) const {
+    switch (config_.output_gate()) {
+      case ModelConfig::Memory::SILU: return Mul(y, Silu(g_(x)));
+      case ModelConfig::Memory::SIGMOID: return Mul(y, Sigmoid(g_(x)));
+      case ModelConfig::Memory::NONE: break;
+    }
+    return y;
+  }
+
+  // The mean of each box's Frobenius norm, over sequences and heads.
+  static void ReportNorms(const BoxStack& stack, const State& state, const StatisticSink& report) {
+    for (Box box : stack.boxes()) {
+      Tensors flat = RunUnrecorded([&] {
+        Tensors parts = stack.Of(box, state);
+        for (Tensor& w : parts) w = Reshape(w, {w.dim(0), w.dim(1) * w.dim(2)});
+        return Tensors{Concat(parts, 1)};
+      });
+      report(absl::StrCat("norm.", NameOf(box)), MeanNorm(flat[0], 1));
+    }
+  }
+
+  static void ReportGates(const BoxSignals& signals, const StatisticSink& report) {
+    PutSummary(report, "gates.eta", Summarize(signals.eta));
+    if (!signals.log_keep) return;
+    const Tensor keep = RunUnrecorded([&] { return Tensors{Exp(signals.log_keep)}; })[0];
+    PutSummary(report, "gates.keep", Summarize(keep));
+  }
+
+  const Config config_;
+  const int64_t width_;
+  std::vector<BoxStack> stacks_;
+  std::map<std::string, Projection> projections_;
+  std::map<std::string, Tensor> gates_;  // By what follows the layer's path.
+  std::map<Box, Tensors> first_;         // [heads, ...]
+  Linear g_, o_;
+  NormLayer o_norm_;
+};
+
+}  // namespace
+
+std::unique_ptr<Mixer> MakeSelfModifying(const ParamInit& init, const ModelConfig& model,
+                                         const ModelConfig::SelfModifying& config) {
+  return std::make_unique<SelfModifying>(init, model, config);
+}
+
+}  // namespace palimpsest
