@@ -12,17 +12,16 @@ namespace {
 
 constexpr int64_t kBatch = 12, kTime = 64;
 
-std::unique_ptr<LanguageModel> MakeModel(const std::string& mixer) {
-  auto model = LanguageModel::Create(
-      ParseModel("vocab_size: 256 width: 128 layers: 4 block { " + mixer + " }"),
-      RandomStream(1, "init"));
+std::unique_ptr<LanguageModel> MakeModel(const std::string& block) {
+  auto model = LanguageModel::Create(ParseModel("vocab_size: 256 width: 128 layers: 4 " + block),
+                                     RandomStream(1, "init"));
   PALIMPSEST_CHECK(model.ok()) << model.status().ToString();
   return *std::move(model);
 }
 
-void ForwardBackward(benchmark::State& state, const std::string& mixer) {
+void ForwardBackward(benchmark::State& state, const std::string& block) {
   SetNumThreads(static_cast<int>(state.range(0)));
-  const auto model = MakeModel(mixer);
+  const auto model = MakeModel(block);
   const Tensor tokens = RandomTokens(kBatch, kTime);
   const NamedTensors params = Params(*model);
   for (auto _ : state) {
@@ -35,9 +34,9 @@ void ForwardBackward(benchmark::State& state, const std::string& mixer) {
 }
 
 // One token after the other, from carried state.
-void Generate(benchmark::State& state, const std::string& mixer) {
+void Generate(benchmark::State& state, const std::string& block) {
   SetNumThreads(1);
-  const auto model = MakeModel(mixer);
+  const auto model = MakeModel(block);
   const Tensor token = RandomTokens(1, 1);
   ForwardResult r = model->Forward(RandomTokens(1, kTime));
   const NamedTensors prompt = r.state;
@@ -49,21 +48,26 @@ void Generate(benchmark::State& state, const std::string& mixer) {
 }
 
 int RegisterAll() {
-  const std::vector<std::pair<std::string, std::string>> mixers = {
-      {"attention", "attention {}"},
-      {"gated_delta", "memory { rule { name: 'gated_delta' } }"},
-      {"titans_mlp", "memory { rule { name: 'titans_mlp' } }"},
+  const std::string attention = "block { attention {} } ";
+  const std::vector<std::pair<std::string, std::string>> blocks = {
+      {"attention", attention},
+      {"gated_delta", "block { memory { rule { name: 'gated_delta' } } }"},
+      {"titans_mlp", "block { memory { rule { name: 'titans_mlp' } } }"},
+      {"attention_delta_residual", attention + "residual { kind: DELTA }"},
+      {"attention_delta_residual_cc4", attention + "residual { kind: DELTA channels: 4 }"},
+      {"attention_delta_residual_tc4",
+       attention + "residual { kind: DELTA channels: 4 compressor: TC }"},
   };
-  for (const auto& entry : mixers) {
-    const std::string &name = entry.first, &mixer = entry.second;
-    const auto train = [mixer](benchmark::State& state) { ForwardBackward(state, mixer); };
+  for (const auto& entry : blocks) {
+    const std::string &name = entry.first, &block = entry.second;
+    const auto train = [block](benchmark::State& state) { ForwardBackward(state, block); };
     benchmark::RegisterBenchmark(("forward_backward/" + name).c_str(), train)
         ->ArgName("threads")
         ->Arg(1)
         ->Arg(2)
         ->UseRealTime()
         ->Unit(benchmark::kMillisecond);
-    const auto generate = [mixer](benchmark::State& state) { Generate(state, mixer); };
+    const auto generate = [block](benchmark::State& state) { Generate(state, block); };
     benchmark::RegisterBenchmark(("generate/" + name).c_str(), generate)->UseRealTime();
   }
   return 0;
