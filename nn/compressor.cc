@@ -61,8 +61,9 @@ void Compressor::InitState(const std::string& path, int64_t batch, NamedTensors&
 
 // Per channel and feature. Those of a convolution over the channels and `read` after it:
 //   w[c] = sum_j read[j] weight[c - j + central tap]
-Tensor Compressor::ChannelWeights() const {
-  if (kind == ResidualConfig::TC) return Reshape(read, {channels, 1});
+Tensor Compressor::ChannelWeights(int64_t width) const {
+  if (kind == ResidualConfig::TC)
+    return BroadcastTo(Reshape(read, {channels, 1}), {channels, width});
   if (kind == ResidualConfig::CC) return weight;
   std::vector<int32_t> from(static_cast<size_t>(channels * channels));
   for (int64_t c = 0; c < channels; ++c) {
@@ -87,7 +88,7 @@ Tensor Compressor::Read(const Tensor& stream, const std::string& path, const Nam
     after[name] = Carried(before, name);
     x = conv.Convolve(Reshape(x, {batch, time, channels * width}), after[name]);
   }
-  return Sum(Mul(Reshape(x, {batch, time, channels, width}), ChannelWeights()), {-2});
+  return ChannelSum(Reshape(x, {batch, time, channels, width}), ChannelWeights(width));
 }
 
 void Compressor::ForEachParam(const std::string& path, ParamVisitor visit) {

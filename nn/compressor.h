@@ -29,8 +29,9 @@ struct Compressor {
   void ForEachParam(const std::string& path, ParamVisitor visit);
 
  private:
-  Tensor ChannelWeights() const;
+  Tensor ChannelWeights(int64_t width) const;  // [channels, width]
 };
+// `config`: ResidualOf a block or the model.
 Compressor MakeCompressor(const ParamInit& init, int64_t width,
                           const ModelConfig::Residual& config);
 

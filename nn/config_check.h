@@ -62,9 +62,9 @@ absl::Status ResolveSelfModifying(const std::string& path, int64_t width,
                                   ModelConfig::SelfModifying& s);
 absl::Status ResolveMlp(const std::string& path, int64_t width, ModelConfig::Mlp& mlp);
 
-// The model's residual, and the blocks' own, which are fields that go before the model's.
 absl::Status ResolveResiduals(ModelConfig& model);
-ModelConfig::Residual ResidualOf(const ModelConfig& model, const ModelConfig::Block& block);
+// The block's, with what the model's says, or else the default, where it says nothing.
+ModelConfig::Residual ResidualOf(const ModelConfig& model, const ModelConfig::Block& block = {});
 
 }  // namespace palimpsest
 

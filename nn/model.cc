@@ -9,6 +9,7 @@
 #include "core/op_scope.h"
 #include "nn/block.h"
 #include "nn/config.h"
+#include "nn/config_check.h"
 #include "nn/mup.h"
 #include "ops/ops.h"
 
@@ -32,8 +33,9 @@ class BlockModel : public LanguageModel {
       const auto& block = config_.block(static_cast<int>(i % config_.block_size()));
       blocks_.emplace_back(init.At(absl::StrCat("blocks.", i)), config_, block);
     }
-    expansion_ = MakeExpansion(init.At("expansion"), width, config_.residual());
-    readout_ = MakeCompressor(init.At("readout"), width, config_.residual());
+    const ModelConfig::Residual residual = ResidualOf(config_);
+    expansion_ = MakeExpansion(init.At("expansion"), width, residual);
+    readout_ = MakeCompressor(init.At("readout"), width, residual);
     norm_ = MakeNorm(init.At("norm"), config_.norm(), width, config_.norm_eps());
     const double head_stddev = config_.zero_init_head() ? 0.0 : stddev;
     if (!config_.tie_embeddings()) head_ = MakeLinear(init.At("head"), width, vocab, head_stddev);

@@ -75,9 +75,9 @@ class DeltaResidualWrite : public Residual {
     const bool of_context = config_.v_source() == ModelConfig::Residual::CONTEXT;
     const Tensor v = Value(of_context ? in.context : in.x);
     const Tensor stream = Reshape(in.stream, {batch, time, config_.channels(), width});
-    return Reshape(
-        DeltaResidual(stream, in.h, beta, v, {.erase = config_.erase(), .eps = config_.k_eps()}),
-        in.stream.shape());
+    return Reshape(DeltaResidual(stream, in.h, beta, v,
+                                 {.erase = !config_.write_only(), .eps = config_.k_eps()}),
+                   in.stream.shape());
   }
 
  private:
@@ -102,7 +102,7 @@ class DeltaResidualWrite : public Residual {
         std::count_if(values.begin(), values.end(), [](double b) { return b > 1.0; });
     statistics("reflections", static_cast<double>(reflections) /
                                   static_cast<double>(std::max<size_t>(values.size(), 1)));
-    if (!config_.erase()) return;
+    if (config_.write_only()) return;
     PutSummary(statistics, "eigenvalue", {.mean = 1 - s.mean, .min = 1 - s.max, .max = 1 - s.min});
   }
 

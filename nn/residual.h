@@ -26,7 +26,7 @@ class Residual {
   virtual Tensor Write(const ResidualInput& in) const = 0;
 };
 
-// `config` is the block's, with what the model's says where it says nothing (ResidualOf).
+// `config`: ResidualOf a block.
 std::unique_ptr<Residual> MakeResidual(const ParamInit& init, const ModelConfig& model,
                                        const ModelConfig::Residual& config);
 

@@ -10,6 +10,8 @@
 #include "conformance/gradients.h"
 #include "memory_rules/rule.h"
 #include "nn/compressor.h"
+#include "nn/config.h"
+#include "nn/config_check.h"
 #include "nn/model.h"
 #include "nn/testing.h"
 #include "ops/ops.h"
@@ -22,8 +24,8 @@ using ::testing::HasSubstr;
 constexpr int64_t kBatch = 2, kTime = 5, kChannels = 4, kWidth = 8;
 constexpr char kAttention[] = "attention { heads: 2 }";
 
-ModelConfig ConfigOf(const std::string& residual) {
-  return ParseModel("vocab_size: 11 width: 8", absl::StrCat("residual { ", residual, " }"));
+ModelConfig::Residual ConfigOf(const std::string& residual) {
+  return ResidualOf(ParseModel("vocab_size: 11", absl::StrCat("residual { ", residual, " }")));
 }
 
 ParamInit Init() { return {RandomStream(1, "init"), DType::kF64, 0.3, 0.3, "part"}; }
@@ -33,8 +35,8 @@ Tensor Draw(const Shape& shape, const char* name) {
 }
 
 Compressor MakeCompressorOf(const std::string& kind) {
-  return MakeCompressor(
-      Init(), kWidth, ConfigOf(absl::StrCat("channels: 4 conv: 3 compressor: ", kind)).residual());
+  return MakeCompressor(Init(), kWidth,
+                        ConfigOf(absl::StrCat("channels: 4 conv: 3 compressor: ", kind)));
 }
 
 Tensor Read(const Compressor& compressor, const Tensor& stream) {
@@ -97,7 +99,7 @@ TEST(Expansion, StartsAsTheEmbedding) {
   const Tensor x = Draw({kBatch, kTime, kWidth}, "x");
   for (const char* expand : {"true", "false"}) {
     const auto config = ConfigOf(absl::StrCat("channels: 4 expand: ", expand));
-    const Expansion expansion = MakeExpansion(Init(), kWidth, config.residual());
+    const Expansion expansion = MakeExpansion(Init(), kWidth, config);
     NamedTensors before, after;
     expansion.InitState("part", kBatch, before);
     const Tensor stream = expansion.Expand(x, "part", before, after);
@@ -178,6 +180,28 @@ TEST(Residual, TellsHowItWrites) {
   EXPECT_DOUBLE_EQ(told.at(at + "eigenvalue.min"), 1.0 - told.at(at + "beta.max"));
   EXPECT_DOUBLE_EQ(told.at(at + "eigenvalue.mean"), 1.0 - told.at(at + "beta.mean"));
   EXPECT_GT(told.at("blocks.0.stream_norm"), 0.0);
+}
+
+// What is written down can be read again, and a block's own fields stay the only ones it has.
+TEST(Residual, IsResolvedOnceAndForAll) {
+  const auto once = ResolveModelConfig(ParseModel(
+      "vocab_size: 11 width: 8 residual { kind: DELTA channels: 4 beta_init: 0.5 } block "
+      "{ attention { heads: 2 } residual { compressor: TC } }"));
+  ASSERT_TRUE(once.ok()) << once.status();
+  EXPECT_EQ(once->residual().compressor(), ModelConfig::Residual::CC);
+  EXPECT_EQ(once->residual().v_scale(), 4.0);
+  EXPECT_EQ(once->block(0).residual().ShortDebugString(), "compressor: TC");
+  const auto twice = ResolveModelConfig(*once);
+  ASSERT_TRUE(twice.ok()) << twice.status();
+  EXPECT_EQ(twice->DebugString(), once->DebugString());
+  EXPECT_EQ(ResidualOf(*once, once->block(0)).beta_init(), 0.5);
+}
+
+// No field has a default for configs as they are written down to fill in.
+TEST(Residual, HasNoDefaultsThatWouldOverride) {
+  const auto* descriptor = ModelConfig::Residual::descriptor();
+  for (int i = 0; i < descriptor->field_count(); ++i)
+    EXPECT_FALSE(descriptor->field(i)->has_default_value()) << descriptor->field(i)->name();
 }
 
 TEST(Residual, RefusesWhatCannotBe) {

@@ -3,6 +3,7 @@
 
 // All of the ops, for code that is made of them.
 #include "ops/attention.h"
+#include "ops/channel_sum.h"
 #include "ops/checkpoint.h"
 #include "ops/conv.h"
 #include "ops/delta_residual.h"

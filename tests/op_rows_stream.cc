@@ -1,3 +1,5 @@
+// What is read from the stream between layers, and written to it.
+#include "ops/channel_sum.h"
 #include "ops/delta_residual.h"
 #include "ops/elementwise.h"
 #include "tests/op_suite.h"
@@ -28,7 +30,16 @@ Tensor Write(const Tensors& x, const DeltaResidualOptions& options) {
   return DeltaResidual(x[0], x[1], wide(x[2]), wide(x[3]), options);
 }
 
-const std::vector<OpRow> kRows = {
+const std::vector<OpRow> kReadRows = {
+    {.name = "channel_sum",
+     .cases = {Reals({{2, 3, 5}, {3, 5}}), Reals({{3, 5}, {3, 5}}), Reals({{2, 2, 1, 33}, {1, 33}}),
+               Reals({{0, 2, 3}, {2, 3}}), Reals({{2, 0, 3}, {0, 3}}), Reals({{2, 3, 0}, {3, 0}}),
+               Reals({{3, 129, 4, 65}, {4, 65}})},
+     .f = [](const Tensors& x) { return ChannelSum(x[0], x[1]); },
+     .bad = {Reals({{2, 3, 5}, {5, 3}}), Reals({{2, 3, 5}, {3, 1}}), Reals({{5}, {1, 5}})}},
+};
+
+const std::vector<OpRow> kWriteRows = {
     // A large eps, or the gradient of the direction of few numbers is a difference of equal ones.
     {.name = "delta_residual",
      .cases = Cases(),
@@ -46,7 +57,8 @@ const std::vector<OpRow> kRows = {
      .tolerance = 2.0},
 };
 
-PALIMPSEST_OP_ROWS(DeltaResidual, kRows);
+PALIMPSEST_OP_ROWS(ChannelSum, kReadRows);
+PALIMPSEST_OP_ROWS(DeltaResidual, kWriteRows);
 
 }  // namespace
 }  // namespace palimpsest
