@@ -30,6 +30,8 @@ class Train : public Command {
   std::string examples() const override {
     return "  palimpsest train --config=my.textproto data.bytes.path=text.txt\n"
            "  palimpsest train --config=my.textproto --run_dir=runs/wide model.width=256\n"
+           "  palimpsest train --config=examples/configs/titans/mac.textproto "
+           "--config=examples/configs/sizes/67m.textproto\n"
            "  palimpsest train --run_dir=runs/wide --resume\n"
            "\n"
            "field.path=value replaces a field of the config; nn/model.proto and\n"
@@ -38,7 +40,10 @@ class Train : public Command {
            "the same bits.\n";
   }
   void AddFlags(Flags* flags) override {
-    flags->Add("config", "FILE", &config_, "what to train, in text format (train/config.proto)")
+    flags
+        ->Add("config", "FILE", &configs_,
+              "what to train, in text format (train/config.proto); of several, each is merged onto "
+              "the one before")
         .Add("run_dir", "DIR", &run_dir_, "where config, metrics and checkpoints go")
         .Add("resume", "", &resume_, "go on from the newest checkpoint; start if there is none");
   }
@@ -79,7 +84,7 @@ class Train : public Command {
  private:
   absl::StatusOr<TrainConfig> Config(std::vector<std::string> overrides) const {
     if (!run_dir_.empty()) overrides.push_back("run_dir=" + run_dir_);
-    if (!config_.empty()) return LoadConfig(config_, overrides);
+    if (!configs_.empty()) return LoadConfig(configs_, overrides);
     if (resume_ && !run_dir_.empty()) return LoadConfig(RunConfigPath(run_dir_), overrides);
     return absl::InvalidArgumentError(
         "what is there to train? give --config=FILE, or --run_dir=DIR --resume to go on with a "
@@ -97,8 +102,10 @@ class Train : public Command {
       }
     }
     std::set<std::string> used;
-    for (const ModelConfig::Block& block : config->model().block())
+    for (const ModelConfig::Block& block : config->model().block()) {
       used.insert(block.memory().rule().name());
+      used.insert(block.titans().memory().rule().name());
+    }
     config->clear_plugin();
     for (const Plugin& plugin : LoadedPlugins()) {
       TrainConfig::Plugin record;
@@ -111,7 +118,8 @@ class Train : public Command {
     return absl::OkStatus();
   }
 
-  std::string config_, run_dir_;
+  std::vector<std::string> configs_;
+  std::string run_dir_;
   bool resume_ = false;
 };
 

@@ -25,6 +25,7 @@ class Command {
 Command& TrainCommand();
 Command& EvalCommand();
 Command& GenerateCommand();
+Command& ParamsCommand();
 Command& RulesCommand();
 Command& ScanCommand();
 Command& OptimCommand();

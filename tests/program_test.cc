@@ -16,6 +16,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::Contains;
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
@@ -66,6 +67,23 @@ TEST(Program, TrainsEvaluatesAndGenerates) {
   EXPECT_THAT(text.out, StartsWith("the mem"));
   EXPECT_EQ(text.out.size(), 7 + 20 + 1u);
   EXPECT_EQ(Palimpsest(generate).out, text.out);
+}
+
+TEST(Program, CountsTheParametersOfAModel) {
+  const std::string config = "--config=" + ScratchDir() + "/model.textproto";
+  WriteFile(config.substr(9),
+            "model { vocab_size: 10 width: 8 block { attention { heads: 2 } mlp { kind: NONE } } } "
+            "length: 5");
+  const ProcessResult counted = Palimpsest({"params", config, "model.layers=2", "--flops"});
+  ASSERT_EQ(counted.code, 0) << counted.err;
+  // 2 x 10 x 8, 2 layers of 4 x 8 x 8 and a norm each, the last norm; 2 x 2 x 5 x 8 f32 of cache.
+  EXPECT_THAT(counted.out,
+              AllOf(ContainsRegex("parameters +696"), ContainsRegex("without embeddings +536"),
+                    ContainsRegex("blocks.mixer +512"), ContainsRegex("state at token 5 +640 B"),
+                    HasSubstr("FLOPs a token")));
+  const ProcessResult large = Palimpsest({"params", config, "model.width=4096", "model.layers=24"});
+  EXPECT_THAT(large.out, ContainsRegex("blocks.mixer +1,610,612,736"));
+  EXPECT_THAT(Palimpsest({"params"}).err, HasSubstr("give --config=FILE"));
 }
 
 TEST(Program, EvaluatesTheAverageOfTheWeightsThatTrainingDoes) {
