@@ -186,6 +186,7 @@ void TakeKeyDim(const ModelConfig& model, Part* part) {
 void TakeKeyDims(const ModelConfig& model, ModelConfig::Block* block) {
   if (block->has_attention()) TakeKeyDim(model, block->mutable_attention());
   if (block->has_memory()) TakeKeyDim(model, block->mutable_memory());
+  if (block->has_self_modifying()) TakeKeyDim(model, block->mutable_self_modifying());
   if (!block->has_titans()) return;
   TakeKeyDim(model, block->mutable_titans()->mutable_attention());
   TakeKeyDim(model, block->mutable_titans()->mutable_memory());

@@ -101,7 +101,8 @@ TEST(ResolveModelConfig, HeadsFollowTheWidthAndTheirLength) {
                  "block { memory { rule { name: 'delta' } heads: 0 expand_k: 0.5 } } "
                  "block { memory { rule { name: 'delta' } heads: 0 key_dim: 32 } } "
                  "block { memory { rule { name: 'delta' } heads: 3 expand_k: 0.5 } } "
-                 "block { titans { attention { heads: 0 } memory { heads: 0 } } }"));
+                 "block { titans { attention { heads: 0 } memory { heads: 0 } } } "
+                 "block { self_modifying { heads: 0 } }"));
   ASSERT_TRUE(resolved.ok()) << resolved.status();
   EXPECT_EQ(resolved->block(0).attention().heads(), 6);
   EXPECT_EQ(resolved->block(1).memory().heads(), 3);
@@ -110,6 +111,7 @@ TEST(ResolveModelConfig, HeadsFollowTheWidthAndTheirLength) {
   EXPECT_EQ(resolved->block(3).memory().key_dim(), 16);
   EXPECT_EQ(resolved->block(4).titans().attention().heads(), 6);
   EXPECT_EQ(resolved->block(4).titans().memory().heads(), 6);
+  EXPECT_EQ(resolved->block(5).self_modifying().heads(), 6);
 }
 
 TEST(ResolveModelConfig, FillsInWhatFollowsFromOtherFields) {

@@ -37,7 +37,7 @@ void CheckExact(const ModelConfig::SelfModifying& s, ConfigCheck& check) {
 absl::Status ResolveSelfModifying(const std::string& path, int64_t width,
                                   ModelConfig::SelfModifying& s) {
   ConfigCheck check(path);
-  s.set_key_dim(ResolveKeyDim(check, width, s.heads(), s.key_dim()));
+  ResolveHeads(check, width, s);
   check.Size("chunk", s.chunk(), 0);
   check.Size("box_chunk", s.box_chunk(), 0);
   check.Size("hidden", s.hidden(), 0);

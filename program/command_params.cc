@@ -43,16 +43,13 @@ class ParamsOf : public Command {
     return "params --config=FILE [--flops] [field.path=value ...]";
   }
   std::string examples() const override {
-    return "  palimpsest params --config=examples/configs/models/gdn.textproto "
-           "--config=examples/configs/sizes/1.3b.textproto\n"
+    return "  palimpsest params --config=my.textproto\n"
+           "  palimpsest params --config=models/gdn.textproto --config=sizes/1.3b.textproto\n"
            "\n"
            "Without --flops nothing is computed, and no memory used for the model.\n";
   }
   void AddFlags(Flags* flags) override {
-    flags
-        ->Add("config", "FILE", &configs_,
-              "what would be trained (train/config.proto); of several, each is merged onto the one "
-              "before")
+    flags->Add("config", "FILE", &configs_, "what would be trained; later files go on top")
         .Add("flops", "", &flops_, "run the model once, on `length` tokens, and count");
   }
 

@@ -30,8 +30,7 @@ class Train : public Command {
   std::string examples() const override {
     return "  palimpsest train --config=my.textproto data.bytes.path=text.txt\n"
            "  palimpsest train --config=my.textproto --run_dir=runs/wide model.width=256\n"
-           "  palimpsest train --config=examples/configs/titans/mac.textproto "
-           "--config=examples/configs/sizes/67m.textproto\n"
+           "  palimpsest train --config=titans/mac.textproto --config=sizes/67m.textproto\n"
            "  palimpsest train --run_dir=runs/wide --resume\n"
            "\n"
            "field.path=value replaces a field of the config; nn/model.proto and\n"
@@ -42,8 +41,7 @@ class Train : public Command {
   void AddFlags(Flags* flags) override {
     flags
         ->Add("config", "FILE", &configs_,
-              "what to train, in text format (train/config.proto); of several, each is merged onto "
-              "the one before")
+              "what to train (train/config.proto); later files go on top")
         .Add("run_dir", "DIR", &run_dir_, "where config, metrics and checkpoints go")
         .Add("resume", "", &resume_, "go on from the newest checkpoint; start if there is none");
   }

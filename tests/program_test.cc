@@ -159,7 +159,7 @@ TEST(Program, ItsBannerIsShort) {
 TEST(Program, RunsOutOfMemoryWithOneLine) {
   const SmallRun run;
   const ProcessResult result = Palimpsest(run.TrainArgs({"memory_limit_mb=1", "length=256"}));
-  EXPECT_EQ(result.code, 1);
+  EXPECT_EQ(result.code, 4);
   EXPECT_THAT(result.err, HasSubstr("out of memory. Tried to allocate"));
 }
 

@@ -14,7 +14,6 @@
 #include "tasks/data.h"
 #include "train/config.h"
 #include "train/model_cost.h"
-#include "train/mup.h"
 #include "train/trainer.h"
 
 namespace palimpsest {
@@ -85,18 +84,15 @@ TEST_P(EveryRow, IsOfEverySize) {
     const ModelCost cost = SizesOf(**model, config.length());
     EXPECT_NEAR(static_cast<double>(cost.parameters) / size.parameters, 1.0, size.tolerance)
         << size.name << ": " << cost.parameters << " parameters";
-    const auto optimizer = MupOptimizer(config.optimizer(), (*model)->config(), Params(**model));
-    EXPECT_TRUE(optimizer.ok()) << size.name << ": " << optimizer.status();
   }
 }
 
 TEST_P(EveryRow, Trains) {
   TrainConfig config = ConfigOf(GetParam(), "1m");
   config.set_batch(2);
-  config.set_steps(2);
   auto trainer = Trainer::Create(config);
   ASSERT_TRUE(trainer.ok()) << trainer.status();
-  for (int64_t step = 0; step < config.steps(); ++step) {
+  for (int step = 0; step < 2; ++step) {
     const absl::StatusOr<StepResult> result = (*trainer)->Step();
     ASSERT_TRUE(result.ok()) << result.status();
     EXPECT_TRUE(std::isfinite(result->loss));
