@@ -57,6 +57,12 @@ int RegisterAll() {
       {"attention_delta_residual_cc4", attention + "residual { kind: DELTA channels: 4 }"},
       {"attention_delta_residual_tc4",
        attention + "residual { kind: DELTA channels: 4 compressor: TC }"},
+      {"hope_mlp", "block { memory { rule { name: 'hope_mlp' } } }"},
+      {"self_modifying", "block { self_modifying {} }"},
+      {"self_modifying_linear", "block { self_modifying { structure: LINEAR } }"},
+      {"self_modifying_static",
+       "block { self_modifying { structure: LINEAR k: STATIC v: STATIC eta: STATIC keep: STATIC } "
+       "}"},
   };
   for (const auto& entry : blocks) {
     const std::string &name = entry.first, &block = entry.second;

@@ -78,6 +78,19 @@ TEST(SelfModifying, RefusesWhatCannotBe) {
   EXPECT_THAT(Refusal("hidden: -1"), HasSubstr("hidden: -1"));
 }
 
+TEST(SelfModifying, HeadsFollowTheWidth) {
+  const auto resolved = ResolveModelConfig(ParseModel(
+      "vocab_size: 11 width: 12 key_dim: 4 block { self_modifying { heads: 0 chunk: 4 } }"));
+  ASSERT_TRUE(resolved.ok()) << resolved.status();
+  const ModelConfig::SelfModifying& s = resolved->block(0).self_modifying();
+  EXPECT_EQ(s.heads(), 3);
+  EXPECT_EQ(s.key_dim(), 4);
+  EXPECT_EQ(s.hidden(), 4);
+  EXPECT_EQ(s.box_chunk(), 4);
+  EXPECT_EQ(s.eta_max(), 0.25);
+  EXPECT_EQ(s.eta_init(), 0.125);
+}
+
 // By what name each tensor of the state goes, and that both its chunks and their phase are there.
 TEST(SelfModifying, CarriesStatesAndAnchorsByName) {
   const auto names = [](const std::string& more) {
