@@ -42,7 +42,7 @@ TEST(ReadRun, ReadsConfigCurvesAndSummary) {
   EXPECT_EQ(run.config.at("model.block.0.memory.rule.name"), "\"delta\"");
   EXPECT_EQ(run.curves.at("loss").steps.size(), 40u);
   EXPECT_EQ(run.curves.at("val_loss").steps.back(), 400);
-  EXPECT_EQ(run.curves.at("blocks.0.mlp.levels.0.updates").values.back(), 400);
+  EXPECT_EQ(run.curves.at("blocks.0.mlp.levels.0.updates").values.back(), 4);
 }
 
 TEST(ReadRun, StepsMadeAgainReplaceThoseBefore) {

@@ -30,9 +30,8 @@ std::string MetricsText(const FakeRun& run, int steps) {
     const double loss = run.val_loss + 3 * std::exp(-step / 80.0);
     absl::StrAppend(&text, "{\"step\":", step, ",\"loss\":", loss + ripple,
                     ",\"statistics\":{\"blocks.0.mlp.levels.0.update_ratio\":", 1e-3 * (1 + ripple),
-                    ",\"blocks.0.mlp.levels.0.updates\":", step,
-                    ",\"blocks.0.mlp.levels.1.update_ratio\":", 0,
-                    ",\"blocks.0.mlp.levels.1.updates\":0}}\n");
+                    ",\"blocks.0.mlp.levels.0.updates\":4",
+                    ",\"blocks.0.mlp.levels.1.updates\":0,\"blocks.0.mixer.beta\":0.5}}\n");
     if (step % kEvalEvery == 0)
       absl::StrAppend(&text, "{\"step\":", step, ",\"val_loss\":", loss,
                       ",\"val_accuracy\":", run.val_accuracy * (1 - std::exp(-step / 80.0)), "}\n");

@@ -26,6 +26,7 @@ Command& TrainCommand();
 Command& EvalCommand();
 Command& GenerateCommand();
 Command& ParamsCommand();
+Command& CompareCommand();
 Command& RulesCommand();
 Command& ScanCommand();
 Command& OptimCommand();

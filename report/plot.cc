@@ -57,6 +57,10 @@ const char* Dashes(size_t series) {
   return kDashes[series / kColors % std::size(kDashes)];
 }
 
+std::string Mark(size_t series, double left, double right, double y) {
+  return Line(left, y, right, y, absl::StrCat("class=\"line\"", Dashes(series)));
+}
+
 struct Point {
   double x, y, low, high;  // In pixels; low and high are the band's.
 };
@@ -105,7 +109,23 @@ class Painter {
       for (size_t i = 0; i < s.deviation.size() && !of_x; ++i)
         values.insert(values.end(), {s.y[i] - s.deviation[i], s.y[i] + s.deviation[i]});
     }
+    if ((of_x ? plot.x : plot.y).room) MakeRoom((of_x ? plot.x : plot.y).scale, &values);
     return values;
+  }
+
+  static void MakeRoom(AxisScale scale, std::vector<double>* values) {
+    double low = INFINITY, high = -INFINITY;
+    for (const double v : *values) {
+      if (!std::isfinite(v) || (scale != AxisScale::kLinear && v <= 0)) continue;
+      low = std::min(low, v), high = std::max(high, v);
+    }
+    if (low > high) return;
+    const double by = 0.08 * (high - low), times = std::sqrt(2);
+    if (scale == AxisScale::kLinear) {
+      values->insert(values->end(), {low - by, high + by});
+    } else {
+      values->insert(values->end(), {low / times, high * times});
+    }
   }
 
   double X(double value) const { return kLeft + kAreaWidth * x_.Place(value); }
@@ -155,7 +175,8 @@ class Painter {
   bool DrawSeries(size_t index) {
     const PlotSeries& s = plot_.series[index];
     const std::vector<Run> runs = Runs(s);
-    absl::StrAppend(&out_, "<g ", Color(index), "><title>", EscapeHtml(s.name), "</title>\n");
+    absl::StrAppend(&out_, "<g ", Color(index), " data-series=\"", index, "\"><title>",
+                    EscapeHtml(s.name), "</title>\n");
     std::string path;
     for (const Run& run : runs) {
       if (!s.deviation.empty()) DrawBand(run);
@@ -164,8 +185,8 @@ class Painter {
       // A line of one point shows nothing.
       if (s.x.size() > kMostMarks && run.size() > 1) continue;
       for (const Point& p : run)
-        absl::StrAppend(&out_, "<circle class=\"mark\" r=\"2.6\" cx=\"", Number(p.x), "\" cy=\"",
-                        Number(p.y), "\"/>\n");
+        absl::StrAppend(&out_, "<circle class=\"mark\" r=\"", run.size() == 1 ? 4.0 : 2.6,
+                        "\" cx=\"", Number(p.x), "\" cy=\"", Number(p.y), "\"/>\n");
     }
     if (!path.empty())
       absl::StrAppend(&out_, "<path class=\"line\"", Dashes(index), " d=\"", path, "\"/>\n");
@@ -173,7 +194,10 @@ class Painter {
     return !runs.empty();
   }
 
+  // Of a single point it is a bar.
   void DrawBand(const Run& run) {
+    if (run.size() == 1)
+      out_ += Line(run[0].x, run[0].low, run[0].x, run[0].high, "class=\"line\"");
     std::vector<std::string> corners;
     for (const Point& p : run) corners.push_back(Number(p.x) + "," + Number(p.high));
     for (auto p = run.rbegin(); p != run.rend(); ++p)
@@ -186,8 +210,7 @@ class Painter {
     const double x = kLeft + kAreaWidth + kRight;
     for (size_t i = 0; i < plot_.series.size(); ++i) {
       const double y = kTop + kLegendLine * (static_cast<double>(i) + 0.5);
-      absl::StrAppend(&out_, "<g ", Color(i), ">",
-                      Line(x, y, x + 22, y, absl::StrCat("class=\"line\"", Dashes(i))),
+      absl::StrAppend(&out_, "<g ", Color(i), ">", Mark(i, x, x + 22, y),
                       Text(x + kLegendMark, y + 4, "start", plot_.series[i].name), "</g>\n");
     }
   }
@@ -198,6 +221,10 @@ class Painter {
 };
 
 }  // namespace
+
+std::string SeriesMark(size_t series, double width, double y) {
+  return absl::StrCat("<g ", Color(series), ">", Mark(series, 0, width, y), "</g>");
+}
 
 std::string PlotSvg(const std::vector<Plot>& plots, int columns) {
   PALIMPSEST_CHECK(columns >= 1) << columns << " columns of plots";

@@ -1,6 +1,7 @@
 #ifndef REPORT_PLOT_H_
 #define REPORT_PLOT_H_
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@ struct PlotSeries {
 struct PlotAxis {
   std::string label;
   AxisScale scale = AxisScale::kLinear;
+  bool room = false;  // Beside the first and the last value, for charts of points.
 };
 
 struct Plot {
@@ -32,6 +34,10 @@ struct Plot {
 // script, and suits a light page as well as a dark one. A logarithmic axis leaves out what is not
 // positive.
 std::string PlotSvg(const std::vector<Plot>& plots, int columns = 1);
+
+// The line that stands for the series of this index, from 0 to `width` at the height `y`, for a
+// legend in an <svg class="plot"> of one's own. Each series of a plot is a <g data-series="index">.
+std::string SeriesMark(size_t series, double width, double y);
 
 }  // namespace palimpsest
 

@@ -22,11 +22,11 @@ struct TableCell {
 };
 
 struct TableColumn {
-  std::string key;     // In CSV.
-  std::string header;  // For people.
-  std::string hint;    // A sentence about it.
-  bool number = true;  // Stands to the right.
-  int spare = 0;       // Where room is short, the columns with the largest go first; 0: never.
+  std::string key;        // In CSV.
+  std::string header;     // For people.
+  std::string hint = {};  // A sentence about it.
+  bool number = true;     // Stands to the right.
+  int spare = 0;          // Where room is short, the columns with the largest go first; 0: never.
 };
 
 // One table, however it is shown. Each row has a cell for each column.

@@ -15,10 +15,10 @@ using ::testing::Not;
 
 Table Example() {
   return {.title = "val loss",
-          .columns = {{.key = "row", .header = "row", .hint = "", .number = false},
+          .columns = {{.key = "row", .header = "row", .number = false},
                       {.key = "mean", .header = "mean", .hint = "over <seeds>"},
-                      {.key = "ci95", .header = "± 95%", .hint = "", .spare = 2},
-                      {.key = "note", .header = "note", .hint = "", .number = false, .spare = 1}},
+                      {.key = "ci95", .header = "± 95%", .spare = 2},
+                      {.key = "note", .header = "note", .number = false, .spare = 1}},
           .rows = {{{"delta"}, {"1.25", 1.25}, {"0.1", 0.1}, {"better", Tone::kGood}},
                    {{"<script>|`x`, \"y\""}, {"10.50", 10.5 + 1e-12}, {"-"}, {""}}},
           .notes = {"a *note* & more"}};

@@ -18,7 +18,7 @@ namespace palimpsest {
 namespace {
 
 constexpr auto kRedrawInterval = std::chrono::milliseconds(100);
-constexpr int kUsualWidth = 80, kNameWidth = 9;
+constexpr int kUsualWidth = 80, kEndless = 1 << 20, kNameWidth = 9;
 
 bool IsTerminal(FILE* out) {
   const char* term = std::getenv("TERM");
@@ -56,6 +56,14 @@ std::string FormatDuration(double seconds) {
   return absl::StrFormat("%d:%02d:%02d", s / 3600, s / 60 % 60, s % 60);
 }
 
+// A line as wide as the terminal would wrap the cursor: one column stays free.
+int TerminalWidth(FILE* out) {
+  if (!IsTerminal(out)) return kEndless;
+  winsize size = {};
+  const bool known = ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col > 1;
+  return (known ? size.ws_col : kUsualWidth) - 1;
+}
+
 std::string FitFields(const std::vector<std::string>& fields, int width) {
   std::string line;
   for (const std::string& field : fields) {
@@ -82,13 +90,6 @@ std::string WrapWords(const std::string& text, int width, int indent) {
 
 Progress::Progress(FILE* out) : out_(out), live_(IsTerminal(out)), color_(live_ && WantsColor()) {}
 
-// A line as wide as the terminal would wrap the cursor: one column stays free.
-int Progress::Width() const {
-  winsize size = {};
-  const bool known = ioctl(fileno(out_), TIOCGWINSZ, &size) == 0 && size.ws_col > 1;
-  return (known ? size.ws_col : kUsualWidth) - 1;
-}
-
 void Progress::Show(const std::vector<std::string>& fields) {
   if (!live_) return;
   const auto now = std::chrono::steady_clock::now();
@@ -100,12 +101,12 @@ void Progress::Show(const std::vector<std::string>& fields) {
 void Progress::ShowNow(const std::vector<std::string>& fields) {
   if (!live_) return;
   shown_ = true;
-  std::fprintf(out_, "\r%s\x1b[K", FitFields(fields, Width()).c_str());
+  std::fprintf(out_, "\r%s\x1b[K", FitFields(fields, TerminalWidth(out_)).c_str());
   Flush();
 }
 
 void Progress::PrintFields(const std::vector<std::string>& fields) {
-  Print(live_ ? FitFields(fields, Width()) : FitFields(fields, 1 << 20));
+  Print(FitFields(fields, TerminalWidth(out_)));
 }
 
 void Progress::Print(const std::string& line) {
@@ -115,7 +116,7 @@ void Progress::Print(const std::string& line) {
 }
 
 void Progress::PrintNamed(const std::string& name, const std::string& text) {
-  const int width = (live_ ? Width() : kUsualWidth) - kNameWidth;
+  const int width = (live_ ? TerminalWidth(out_) : kUsualWidth) - kNameWidth;
   Print(absl::StrFormat("%-*s%s", kNameWidth, name, WrapWords(text, width, kNameWidth)));
 }
 

@@ -15,6 +15,9 @@ std::string FormatCount(double count);       // "41.2k"
 std::string FormatBytes(int64_t bytes);      // "83 MB"
 std::string FormatDuration(double seconds);  // "0:43", "2:05:10"
 
+// Columns that a line may have; without end where `out` is no terminal.
+int TerminalWidth(FILE* out);
+
 // As many of the fields, first ones first, as fit into `width` columns, two spaces apart.
 std::string FitFields(const std::vector<std::string>& fields, int width);
 
@@ -50,7 +53,6 @@ class Progress {
   absl::Status status() const;
 
  private:
-  int Width() const;
   void Erase();
   void Flush();
 

@@ -1,0 +1,168 @@
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "ablation/comparison_tables.h"
+#include "ablation/report.h"
+#include "ablation/report_charts.h"
+#include "ablation/report_page.h"
+#include "ablation/report_parts.h"
+#include "absl/strings/str_cat.h"
+#include "report/html.h"
+#include "report/plot.h"
+#include "report/table.h"
+
+namespace palimpsest {
+namespace {
+
+constexpr size_t kMostStatistics = 40;
+
+std::string Section(const std::string& id, const std::string& title, const std::string& body) {
+  return absl::StrCat("<section id=\"", id, "\">\n<h2>", EscapeHtml(title), "</h2>\n", body,
+                      "</section>\n");
+}
+
+std::string Details(const std::string& summary, const std::string& body) {
+  return absl::StrCat("<details><summary>", EscapeHtml(summary), "</summary>\n", body,
+                      "</details>\n");
+}
+
+std::string Paragraph(const std::string& text) {
+  return absl::StrCat("<p>", EscapeHtml(text), "</p>\n");
+}
+
+// A click on a name hides its lines in the charts of the same section.
+std::string Legend(const std::vector<std::string>& names) {
+  std::string items;
+  for (size_t i = 0; i < names.size(); ++i)
+    absl::StrAppend(&items, "<li><button type=\"button\" data-row=\"", i, "\">", LegendMark(i),
+                    EscapeHtml(names[i]), "</button></li>\n");
+  return absl::StrCat("<ul class=\"legend\">\n", items, "</ul>\n");
+}
+
+std::string Figures(const std::vector<Plot>& plots) {
+  std::string html = "<div class=\"figures\">\n";
+  for (const Plot& plot : plots) absl::StrAppend(&html, "<figure>", PlotSvg({plot}), "</figure>\n");
+  return html + "</div>\n";
+}
+
+bool HasPoints(const Plot& plot) {
+  return std::any_of(plot.series.begin(), plot.series.end(),
+                     [](const PlotSeries& s) { return !s.x.empty(); });
+}
+
+std::vector<Plot> WithPoints(std::vector<Plot> plots) {
+  std::erase_if(plots, [](const Plot& plot) { return !HasPoints(plot); });
+  return plots;
+}
+
+class Page {
+ public:
+  explicit Page(const Report& report) : report_(report), runs_(*report.runs) {}
+
+  std::string Draw() {
+    return absl::StrCat(PageHead(runs_.title), Header(), Results(), Charts(), Liveness(),
+                        Statistics(), LostRuns(), Configs(), Again(), PageFoot());
+  }
+
+ private:
+  std::string Header() const {
+    std::string varied;
+    for (const std::string& line : WhatVaried(runs_))
+      absl::StrAppend(&varied, "<li>", EscapeHtml(line), "</li>\n");
+    if (!varied.empty())
+      varied = absl::StrCat("<p class=\"lead\">What differs</p>\n<ul class=\"varied\">\n", varied,
+                            "</ul>\n");
+    return absl::StrCat("<header>\n<h1>", EscapeHtml(runs_.title), "</h1>\n<p class=\"verdict\">",
+                        EscapeHtml(Conclusion(report_)), "</p>\n", varied, "</header>\n");
+  }
+
+  std::string Results() const {
+    std::string body;
+    for (const Comparison& comparison : report_.comparisons)
+      body += TableHtml(ResultTable(comparison));
+    return Section("results", "Results", body + TableHtml(CostTable(report_.comparisons[0])));
+  }
+
+  // One for all charts whose lines are rows.
+  std::string RowLegend() const {
+    std::vector<std::string> names;
+    for (const RunRow& row : runs_.rows) names.push_back(row.name);
+    return Legend(names);
+  }
+
+  std::string Charts() const {
+    const std::vector<Plot> curves = WithPoints(CurvePlots(runs_));
+    const std::vector<Plot> costs = WithPoints(CostPlots(runs_, report_.comparisons));
+    std::string html;
+    if (!curves.empty())
+      html += Section("curves", "Curves",
+                      RowLegend() + Figures(curves) +
+                          Paragraph("Means over seeds; bands are their deviation."));
+    if (!costs.empty())
+      html += Section(
+          "costs", "What it costs",
+          RowLegend() + Figures(costs) + Paragraph("Means over seeds, with their 95% intervals."));
+    return html;
+  }
+
+  std::string Liveness() const {
+    const Table table = LivenessTable(runs_);
+    if (table.rows.empty()) return "";
+    return Section("liveness", "Levels and how much they learn",
+                   Legend(LevelNames(runs_)) + Figures(LivenessPlots(runs_)) + TableHtml(table));
+  }
+
+  std::string Statistics() const {
+    std::vector<std::string> names = StatisticNames(runs_);
+    if (names.empty()) return "";
+    std::string summary = absl::StrCat(names.size(), " statistics");
+    if (names.size() > kMostStatistics) {
+      absl::StrAppend(&summary, ", the first ", kMostStatistics,
+                      " of them here; metrics.jsonl has all");
+      names.resize(kMostStatistics);
+    }
+    std::vector<Plot> plots;
+    for (const std::string& name : names) plots.push_back(StatisticPlot(runs_, name));
+    return Section("statistics", "What the models said of themselves",
+                   Details(summary, RowLegend() + Figures(plots)));
+  }
+
+  std::string LostRuns() const {
+    const Table table = LostRunsTable(runs_);
+    return table.rows.empty() ? ""
+                              : Section("lost", "Runs that are not complete", TableHtml(table));
+  }
+
+  std::string Configs() const {
+    const std::string& baseline = report_.comparisons[0].baseline;
+    std::string body;
+    for (const RunRow& row : runs_.rows) {
+      const Table table = ConfigDifferences(runs_, row, baseline);
+      const std::string differs =
+          table.rows.empty()
+              ? ""
+              : absl::StrCat(", ", table.rows.size(), " fields differ from ", baseline);
+      std::string inside = table.rows.empty() ? "" : TableHtml(table);
+      if (!row.runs.empty())
+        absl::StrAppend(&inside, "<pre>", EscapeHtml(row.runs[0].config_text), "</pre>\n");
+      body += Details(row.name + differs, inside);
+    }
+    return Section("configs", "Configs", body);
+  }
+
+  std::string Again() const {
+    std::string body = absl::StrCat("<pre>", EscapeHtml(HowToReproduce(report_)), "</pre>\n");
+    for (const std::string& line : Programs(runs_)) body += Paragraph(line);
+    return Section("again", "How to do it again", body + TableHtml(RunsTable(runs_)));
+  }
+
+  const Report& report_;
+  const RunSet& runs_;
+};
+
+}  // namespace
+
+std::string ReportHtml(const Report& report) { return Page(report).Draw(); }
+
+}  // namespace palimpsest
