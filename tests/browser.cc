@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cstdlib>
+#include <filesystem>
 #include <sstream>
 #include <vector>
 
@@ -44,7 +46,11 @@ image.complete ? look() : image.onload = look;
 
 }  // namespace
 
-Browser::Browser() : home_(ScratchDir()) {
+// In /tmp, for its sockets may not have long names.
+Browser::Browser() {
+  char home[] = "/tmp/browser-XXXXXX";
+  EXPECT_NE(mkdtemp(home), nullptr);
+  home_ = home;
   for (const char* place : kPlaces) {
     for (const char* name : kNames) {
       const std::string path = absl::StrCat(place, name);
@@ -70,6 +76,11 @@ std::vector<std::string> Command(const std::string& browser, const std::string& 
 
 }  // namespace
 
+Browser::~Browser() {
+  std::error_code error;
+  std::filesystem::remove_all(home_, error);
+}
+
 std::string Browser::Dom(const std::string& file, std::string* console) {
   const ProcessResult result = RunProcess(Command(path_, home_, {"--dump-dom"}, file));
   EXPECT_EQ(result.code, 0) << result.err;
@@ -88,6 +99,14 @@ void Browser::Screenshot(const std::string& file, const Look& look, const std::s
   EXPECT_EQ(result.code, 0) << result.err;
 }
 
+std::string PreText(const std::string& html, const std::string& id) {
+  const std::string begin = absl::StrCat("<pre id=\"", id, "\">");
+  const size_t at = html.find(begin);
+  if (at == std::string::npos) return "";
+  const size_t first = at + begin.size();
+  return html.substr(first, html.find("</pre>", first) - first);
+}
+
 Picture LookAt(Browser* browser, const std::string& png) {
   const std::string page = png + ".html";
   std::string html = kDecoder, data, console;
@@ -95,9 +114,8 @@ Picture LookAt(Browser* browser, const std::string& png) {
   html.replace(html.find("%DATA%"), 6, data);
   WriteFile(page, html);
   const std::string dom = browser->Dom(page, &console);
-  const std::string begin = "<pre id=\"result\">";
-  const size_t at = dom.find(begin) + begin.size();
-  const auto json = nlohmann::json::parse(dom.substr(at, dom.find("</pre>") - at), nullptr, false);
+  const auto json = nlohmann::json::parse(PreText(dom, "result"), nullptr,
+                                          /*allow_exceptions=*/false);
   EXPECT_TRUE(json.is_object()) << console << dom.substr(0, 200);
   if (!json.is_object()) return {};
   return {json["width"], json["height"], json["colors"], json["brightness"], json["drawn"]};

@@ -9,6 +9,9 @@ namespace palimpsest {
 class Browser {
  public:
   Browser();
+  ~Browser();
+  Browser(const Browser&) = delete;
+  Browser& operator=(const Browser&) = delete;
   // There is one on this machine; else a test is to be skipped, with this.
   bool found() const { return !path_.empty(); }
   static constexpr char kMissing[] =
@@ -27,6 +30,9 @@ class Browser {
  private:
   std::string path_, home_;
 };
+
+// What stands in `html` from <pre id="`id`"> on to the end of that element; "" if there is none.
+std::string PreText(const std::string& html, const std::string& id);
 
 // What is to be seen in a PNG.
 struct Picture {

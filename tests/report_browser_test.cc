@@ -85,12 +85,9 @@ TEST_F(ReportBrowserTest, HasItsTablesAndChartsAndNeedsNothingElse) {
   std::string console;
   const std::string dom = browser_.Dom(page_, &console);
   EXPECT_EQ(console, "");
-  const std::string begin = "<pre id=\"probe\">";
-  const size_t at = dom.find(begin) + begin.size();
-  const auto probe =
-      nlohmann::json::parse(absl::StrReplaceAll(dom.substr(at, dom.find("</pre>", at) - at),
-                                                {{"&lt;", "<"}, {"&gt;", ">"}, {"&amp;", "&"}}),
-                            nullptr, /*allow_exceptions=*/false);
+  const auto probe = nlohmann::json::parse(
+      absl::StrReplaceAll(PreText(dom, "probe"), {{"&lt;", "<"}, {"&gt;", ">"}, {"&amp;", "&"}}),
+      nullptr, /*allow_exceptions=*/false);
   ASSERT_TRUE(probe.is_object()) << dom.substr(0, 1000);
   EXPECT_EQ(probe["errors"].size(), 0u) << probe["errors"];
   EXPECT_EQ(probe["tables"]["Validation loss (nats a label): lower is better"], 4);
