@@ -1,16 +1,15 @@
 #include "ablation/report.h"
 
-#include <set>
-
 #include "ablation/comparison_tables.h"
 #include "ablation/report_charts.h"
 #include "ablation/report_parts.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "report/markdown.h"
 #include "report/table.h"
 #include "train/atomic_file.h"
 #include "train/file.h"
+#include "train/progress.h"
 
 namespace palimpsest {
 namespace {
@@ -20,6 +19,17 @@ std::string CodeBlock(const std::string& text) {
   std::string fence = "```";
   while (text.find(fence) != std::string::npos) fence += "`";
   return absl::StrCat("\n", fence, "\n", text, fence, "\n");
+}
+
+// With notes that wrap.
+std::string Fitted(Table table, int width) {
+  std::vector<std::string> lines;
+  for (const std::string& note : table.notes) {
+    for (const auto& line : absl::StrSplit(WrapWords(note, width, 2), '\n'))
+      lines.emplace_back(line);
+  }
+  table.notes = lines;
+  return TableText(table, width);
 }
 
 }  // namespace
@@ -39,6 +49,16 @@ absl::StatusOr<Report> MakeReport(const RunSet& runs, const std::string& metric,
     if (more.ok()) report.comparisons.push_back(*std::move(more));
   }
   return report;
+}
+
+std::string ReportText(const Report& report, int width) {
+  std::string text;
+  for (const Comparison& comparison : report.comparisons)
+    absl::StrAppend(&text, Fitted(ResultTable(comparison), width), "\n");
+  text += Fitted(CostTable(report.comparisons[0]), width);
+  const Table lost = LostRunsTable(*report.runs);
+  if (!lost.rows.empty()) absl::StrAppend(&text, "\n", Fitted(lost, width));
+  return text;
 }
 
 std::string ReportMarkdown(const Report& report) {

@@ -24,6 +24,8 @@ std::string ShellWord(const std::string& text);
 absl::StatusOr<Report> MakeReport(const RunSet& runs, const std::string& metric,
                                   const std::string& baseline);
 
+// The comparisons, the costs and what was lost, for a terminal of `width` columns.
+std::string ReportText(const Report& report, int width);
 // One page that needs no other file and no network.
 std::string ReportHtml(const Report& report);
 std::string ReportMarkdown(const Report& report);

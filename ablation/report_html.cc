@@ -61,8 +61,9 @@ class Page {
   explicit Page(const Report& report) : report_(report), runs_(*report.runs) {}
 
   std::string Draw() {
-    return absl::StrCat(PageHead(runs_.title), Header(), Results(), Charts(), Liveness(),
-                        Statistics(), LostRuns(), Configs(), Again(), PageFoot());
+    return absl::StrCat(
+        PageHead(runs_.title), Header(), Results(), Charts(), Liveness(), Statistics(), LostRuns(),
+        Configs(), Section("runs", "Every run", TableHtml(RunsTable(runs_))), Again(), PageFoot());
   }
 
  private:
@@ -139,10 +140,11 @@ class Page {
     std::string body;
     for (const RunRow& row : runs_.rows) {
       const Table table = ConfigDifferences(runs_, row, baseline);
+      const size_t count = table.rows.size();
       const std::string differs =
-          table.rows.empty()
-              ? ""
-              : absl::StrCat(", ", table.rows.size(), " fields differ from ", baseline);
+          count == 0 ? ""
+                     : absl::StrCat(", ", count, count == 1 ? " field differs" : " fields differ",
+                                    " from ", baseline);
       std::string inside = table.rows.empty() ? "" : TableHtml(table);
       if (!row.runs.empty())
         absl::StrAppend(&inside, "<pre>", EscapeHtml(row.runs[0].config_text), "</pre>\n");
@@ -154,7 +156,7 @@ class Page {
   std::string Again() const {
     std::string body = absl::StrCat("<pre>", EscapeHtml(HowToReproduce(report_)), "</pre>\n");
     for (const std::string& line : Programs(runs_)) body += Paragraph(line);
-    return Section("again", "How to do it again", body + TableHtml(RunsTable(runs_)));
+    return Section("again", "How to do it again", body);
   }
 
   const Report& report_;

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <sstream>
 #include <string>
 
 #include "ablation/comparison_tables.h"
@@ -70,7 +72,8 @@ TEST_F(ReportTest, FailedRunsAreListedWithTheirLastLine) {
   const Table table = LostRunsTable(runs_);
   EXPECT_THAT(Column(table, "status"), ElementsAre("unfinished", "failed", "unfinished"));
   EXPECT_THAT(Column(table, "problem"),
-              ElementsAre("not started", HasSubstr("the loss is nan; <b>"), ""));
+              ElementsAre("not started", HasSubstr("the loss is nan; <b>"),
+                          "stopped after step 200 of 400"));
   EXPECT_EQ(RunsTable(runs_).rows.size(), 10u);
 }
 
@@ -127,6 +130,17 @@ TEST_F(ReportTest, MarkdownAndCsvHaveTheSameTables) {
   EXPECT_THAT(csv, HasSubstr("metric,row,rank,n,runs,mean,mean_ci95,deviation,difference,"));
   EXPECT_THAT(csv, HasSubstr("\r\nval_loss,rule=gated_delta,1,3,3,1.45"));
   EXPECT_THAT(csv, HasSubstr("\r\nval_accuracy,rule=gated_delta,1,3,3,0.79"));
+}
+
+TEST_F(ReportTest, FitsATerminal) {
+  for (const int width : {70, 100}) {
+    std::istringstream lines(ReportText(report_, width));
+    for (std::string line; std::getline(lines, line);) {
+      const auto characters =
+          std::count_if(line.begin(), line.end(), [](char c) { return (c & 0xc0) != 0x80; });
+      EXPECT_LE(characters, width) << line;
+    }
+  }
 }
 
 TEST_F(ReportTest, IsWrittenWhereItIsTold) {

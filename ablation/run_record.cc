@@ -101,6 +101,12 @@ void ReadLog(RunRecord* run) {
   AddProblem(last, run);
 }
 
+std::string StoppedAt(const RunRecord& run) {
+  const auto steps = run.config.find("steps");
+  return absl::StrCat("stopped after step ", run.step,
+                      steps == run.config.end() ? "" : " of " + steps->second);
+}
+
 }  // namespace
 
 const char* RunStatusName(RunStatus status) {
@@ -134,6 +140,7 @@ RunRecord ReadRun(const std::string& dir) {
   if (summary.status().code() != absl::StatusCode::kNotFound)
     AddProblem(std::string(summary.status().message()), &run);
   ReadLog(&run);
+  if (run.problem.empty()) run.problem = StoppedAt(run);
   return run;
 }
 

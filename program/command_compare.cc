@@ -1,6 +1,5 @@
 #include <cstdio>
 
-#include "ablation/comparison_tables.h"
 #include "ablation/report.h"
 #include "absl/strings/str_cat.h"
 #include "program/commands.h"
@@ -42,7 +41,7 @@ class CompareRuns : public Command {
     absl::StatusOr<Report> report = MakeReport(*runs, metric_, baseline_);
     if (!report.ok()) return report.status();
     report->command = CommandFor(paths, report->comparisons[0]);
-    PrintTables(*runs, *report);
+    std::printf("%s", ReportText(*report, TerminalWidth(stdout)).c_str());
     const std::string out = out_.empty() ? runs->sweep_dir : out_;
     if (out.empty()) return 0;
     if (absl::Status s = WriteReport(*report, out); !s.ok()) return s;
@@ -51,17 +50,6 @@ class CompareRuns : public Command {
   }
 
  private:
-  static void PrintTables(const RunSet& runs, const Report& report) {
-    std::vector<Table> tables;
-    for (const Comparison& comparison : report.comparisons)
-      tables.push_back(ResultTable(comparison));
-    tables.push_back(CostTable(report.comparisons[0]));
-    if (Table lost = LostRunsTable(runs); !lost.rows.empty()) tables.push_back(std::move(lost));
-    const int width = TerminalWidth(stdout);
-    for (const Table& table : tables)
-      std::printf("%s%s", &table == tables.data() ? "" : "\n", TableText(table, width).c_str());
-  }
-
   static std::string CommandFor(const std::vector<std::string>& paths, const Comparison& by) {
     std::string command = "palimpsest compare";
     for (const std::string& path : paths) absl::StrAppend(&command, " ", ShellWord(path));

@@ -38,7 +38,7 @@ struct Table {
 };
 
 // For a terminal of `width` columns: columns that do not fit are left out, and named below; after
-// them the first column is cut short.
+// them texts are cut short.
 std::string TableText(const Table& table, int width);
 std::string TableMarkdown(const Table& table);
 // RFC 4180: a line of keys, then the rows of all tables, which have the same columns; the first

@@ -77,7 +77,7 @@ class TextTable {
     return total - std::min(total, kGap);
   }
 
-  // Columns go first; names are cut where that is not enough.
+  // Columns go first; the widest texts are cut where that is not enough.
   void Fit() {
     while (Total() > room_) {
       auto last = kept_.end();
@@ -89,11 +89,15 @@ class TextTable {
       if (last == kept_.end()) break;
       kept_.erase(last);
     }
-    for (const size_t c : kept_) {
-      if (table_.columns[c].number || Total() <= room_) continue;
-      const size_t over = Total() - room_;
-      widths_[c] =
-          std::min(widths_[c], std::max(kLeastName, widths_[c] - std::min(widths_[c], over)));
+    while (Total() > room_) {
+      auto widest = kept_.end();
+      for (auto c = kept_.begin(); c != kept_.end(); ++c) {
+        if (!table_.columns[*c].number && widths_[*c] > kLeastName &&
+            (widest == kept_.end() || widths_[*c] > widths_[*widest]))
+          widest = c;
+      }
+      if (widest == kept_.end()) return;
+      --widths_[*widest];
     }
   }
 

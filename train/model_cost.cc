@@ -9,7 +9,17 @@
 namespace palimpsest {
 namespace {
 
+// Composed attention takes memory by the square of the length, which a run may have no room for.
+constexpr int64_t kLongest = 1024;
+
 double ForwardFlops(const LanguageModel& model, int64_t length) {
+  if (length > kLongest) {
+    // A part for each token and one for each two of them.
+    const double half = kLongest / 2.0, times = static_cast<double>(length) / half;
+    const double once = ForwardFlops(model, kLongest / 2), twice = ForwardFlops(model, kLongest);
+    const double pairs = (twice - 2 * once) / 2;
+    return times * (once - pairs) + times * times * pairs;
+  }
   const ComposedScope composed;
   const FlopCount count;
   model.Forward(Tensor::From<int32_t>({1, length}, std::vector<int32_t>(length)));

@@ -15,7 +15,7 @@ struct ModelCost {
       0;                    // Without the tables of tokens and positions, and the head.
   int64_t state_bytes = 0;  // Of one sequence, after its last token.
   // Of the forward pass of one sequence, in the composed forms (see FlopCount). The backward pass
-  // takes about twice as many again.
+  // takes about twice as many again. Of sequences past 1024 tokens, extrapolated from 512 and 1024.
   double flops_per_token = 0;
 };
 
@@ -25,7 +25,7 @@ bool IsEmbedding(const std::string& path);
 // Without flops_per_token; the model need have no values (LanguageModel::CreateUninitialized).
 ModelCost SizesOf(LanguageModel& model, int64_t length);
 
-// Runs the model once, on `length` tokens of no meaning.
+// Runs the model on tokens of no meaning.
 ModelCost CostOf(LanguageModel& model, int64_t length);
 
 }  // namespace palimpsest

@@ -4,7 +4,10 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "core/tape.h"
+#include "ops/flop_count.h"
 #include "train/proto_text.h"
 
 namespace palimpsest {
@@ -47,6 +50,21 @@ TEST(CostOf, AttentionCostsMoreATokenInALongerSequenceAndKeepsMore) {
   EXPECT_GT(large.flops_per_token, small.flops_per_token);
   EXPECT_EQ(large.state_bytes, 8 * small.state_bytes);
   EXPECT_EQ(large.parameters, small.parameters);
+}
+
+TEST(CostOf, ExtrapolatesToLongSequences) {
+  const auto attention = MakeModel(
+      "vocab_size: 10 width: 16 block { attention { heads: 1 } } block { memory { rule { name: "
+      "'delta' } heads: 2 } }");
+  constexpr int64_t kLength = 2048;
+  double whole = 0;
+  {
+    const ComposedScope composed;
+    const FlopCount count;
+    attention->Forward(Tensor::From<int32_t>({1, kLength}, std::vector<int32_t>(kLength)));
+    whole = static_cast<double>(count.flops()) / kLength;
+  }
+  EXPECT_NEAR(CostOf(*attention, kLength).flops_per_token, whole, 1e-3 * whole);
 }
 
 }  // namespace
