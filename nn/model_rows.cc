@@ -25,8 +25,8 @@ std::vector<ModelRow> ResidualRows() {
   const std::string mixed = " block { attention { heads: 2 } mlp { hidden: 12 } residual { kind: ";
   return {
       Row("delta_residual", attention, delta("")),
-      Row("delta_residual_linear", attention,
-          delta("v_source: CONTEXT v_act: LINEAR beta_hidden: 3")),
+      Row("delta_residual_of_state", attention,
+          delta("v_source: STATE v_act: SIGMOID beta_hidden: 3")),
       Row("delta_residual_write_only", attention, delta("channels: 2 write_only: true")),
       Row("delta_residual_tc", "attention { heads: 2 window: 4 conv: 3 }",
           delta("channels: 4 compressor: TC conv: 3")),

@@ -16,8 +16,8 @@ void FillIn(Residual& r) {
   if (!r.has_compressor()) r.set_compressor(r.channels() > 1 ? Residual::CC : Residual::NONE);
   if (!r.has_conv()) r.set_conv(4);
   if (!r.has_beta_init()) r.set_beta_init(1.0);
-  if (!r.has_v_source()) r.set_v_source(Residual::STATE);
-  if (!r.has_v_act()) r.set_v_act(Residual::SIGMOID);
+  if (!r.has_v_source()) r.set_v_source(Residual::CONTEXT);
+  if (!r.has_v_act()) r.set_v_act(Residual::LINEAR);
   if (!r.has_v_scale()) r.set_v_scale(4.0);
   if (!r.has_k_eps()) r.set_k_eps(1e-5);
 }

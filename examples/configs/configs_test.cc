@@ -107,7 +107,7 @@ TEST(Rows, AreThoseOfTheTables) {
             (std::set<std::string>{"lmm", "mac", "mag", "mal", "linear_memory", "no_convolution",
                                    "no_momentum", "no_weight_decay", "no_persistent"}));
   EXPECT_EQ(RowsOf("ddl"), (std::set<std::string>{"baseline", "dv1", "tc", "cc", "tc_ec", "cc_ec",
-                                                  "write_only", "add"}));
+                                                  "write_only", "add", "code_values"}));
 }
 
 // Each differs from its baseline in nothing but what it is named for.
