@@ -36,16 +36,26 @@ State ChunkMemory::Join(const Parts& parts) {
   return state;
 }
 
-InnerFactors ChunkMemory::Gradient(const Parts& parts, const Tensor& k, const Tensor& v) const {
-  return InnerGradient(SharedWeights(parts.w, parts.more),
-                       [&](const Weights& w) { return Loss(Forward(w, k), v); });
+ChunkMemory::Measured ChunkMemory::Measure(const Parts& parts, const Tensor& k, const Tensor& v,
+                                           const Gates& gates) const {
+  const bool first_order = this->first_order();
+  Tensors w = parts.w;
+  for (Tensor& x : w) x = first_order ? x.Detach() : x;
+  const Tensor key = first_order ? k.Detach() : k;
+  Measured m;
+  m.gradient = InnerGradient(SharedWeights(std::move(w), parts.more), [&](const Weights& at) {
+    m.y = Forward(at, key);
+    return Loss(m.y, v, gates);
+  });
+  return m;
 }
 
 State ChunkMemory::After(const Parts& parts, const InnerFactors& g, const Gates& gates,
                          int64_t n) const {
   Parts next{parts.w, {}, Advance(parts.more, gates, n)};
   for (int i = 0; i < num_weights(); ++i) {
-    const Tensor left = Mul(Column(gates.at(rate(i))), g.left[i]);
+    const std::string gate = rate(i);
+    const Tensor left = gate.empty() ? g.left[i] : Mul(Column(gates.at(gate)), g.left[i]);
     next.s.push_back(Sub(parts.s[i], MatMul(left, g.right[i], {.a = true})));
   }
   return Join(next);
@@ -53,7 +63,7 @@ State ChunkMemory::After(const Parts& parts, const InnerFactors& g, const Gates&
 
 State ChunkMemory::Step(const State& state, const State&, const Block& x) const {
   const Parts parts = Split(state);
-  return After(parts, Gradient(parts, x.k, x.v), x.gates, 1);
+  return After(parts, Measure(parts, x.k, x.v, x.gates).gradient, x.gates, 1);
 }
 
 Tensor ChunkMemory::Read(const State& state, const Tensor& q) const {
@@ -73,10 +83,11 @@ State ChunkMemory::EndChunk(State state, const State&) const {
 
 ScanResult ChunkMemory::Chunk(const Rows& chunk, const State& state, const State&) const {
   const Parts parts = Split(state);
-  const InnerFactors g = Gradient(parts, chunk.k, chunk.v);
+  const auto [g, y_of_keys] = Measure(parts, chunk.k, chunk.v, chunk.gates);
   const int64_t n = chunk.k.dim(1);
   State next = After(parts, g, chunk.gates, n);
   const Tensor scale = Scale(parts.more, n);
+  if (!scale && !first_order() && chunk.q.id() == chunk.k.id()) return {y_of_keys, std::move(next)};
   if (!scale) return {Forward(SharedWeights(parts.w, parts.more), chunk.q), std::move(next)};
 
   // W + scale_t (S + the steps up to t), as a recurrence's tables.

@@ -17,10 +17,10 @@ class ChunkMemory : public MemoryRule {
  public:
   // The network: x [batch, rows, key] -> [batch, rows, value].
   virtual Tensor Forward(const Weights& w, const Tensor& x) const = 0;
-  // A sum over rows.
-  virtual Tensor Loss(const Tensor& y, const Tensor& v) const = 0;
+  // A sum over rows, whose gates are given too.
+  virtual Tensor Loss(const Tensor& y, const Tensor& v, const Gates& gates) const = 0;
   virtual int num_weights() const = 0;
-  // The gate that is weight i's rate.
+  // The gate that is weight i's rate; "" where the loss weighs the rows already.
   virtual std::string rate(int i) const = 0;
   virtual Tensors InitWeights(const MemoryDims& dims, DType dtype,
                               const RandomStream& stream) const = 0;
@@ -35,6 +35,9 @@ class ChunkMemory : public MemoryRule {
   virtual Tensor Scale(const Tensors& more, int64_t n) const = 0;
   // The state after a full chunk: W written, S empty.
   virtual void Write(Tensors& w, Tensors& s, Tensors& more) const = 0;
+  // Whether outer gradients take a step for a function of values and gates alone, and not of the
+  // weights and keys it was measured at (first-order MAML, Finn et al. 2017).
+  virtual bool first_order() const { return false; }
 
   std::vector<std::string> state_names() const override;
   bool anchored() const override { return true; }
@@ -50,7 +53,11 @@ class ChunkMemory : public MemoryRule {
   };
   Parts Split(const State& state) const;
   static State Join(const Parts& parts);
-  InnerFactors Gradient(const Parts& parts, const Tensor& k, const Tensor& v) const;
+  struct Measured {
+    InnerFactors gradient;
+    Tensor y;  // Of the keys.
+  };
+  Measured Measure(const Parts& parts, const Tensor& k, const Tensor& v, const Gates& gates) const;
   State After(const Parts& parts, const InnerFactors& g, const Gates& gates, int64_t n) const;
 };
 

@@ -21,7 +21,7 @@ namespace palimpsest {
 // runs what registers its rules, made for headers that may be others, and where a symbol is missing
 // it fails with no number to name.
 extern "C" {
-[[gnu::used, gnu::visibility("default")]] inline constexpr int32_t kPalimpsestPluginAbi = 2;
+[[gnu::used, gnu::visibility("default")]] inline constexpr int32_t kPalimpsestPluginAbi = 3;
 }
 
 // A rule's parameters, checked against their specs, defaults filled in.

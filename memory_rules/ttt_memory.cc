@@ -42,7 +42,7 @@ Tensor TttMemory::Forward(const Weights& w, const Tensor& x) const {
 }
 
 // With f(k) = k + LN(net(k)), the distance to v is that of LN(net(k)) to v - k.
-Tensor TttMemory::Loss(const Tensor& y, const Tensor& v) const {
+Tensor TttMemory::Loss(const Tensor& y, const Tensor& v, const Gates&) const {
   const Tensor error = Sub(y, v);
   return Mul(Sum(Mul(error, error)), 0.5);
 }

@@ -24,7 +24,7 @@ class TttMemory : public ChunkMemory {
   int num_weights() const override { return 2 * layers_; }
   std::string rate(int) const override { return "theta"; }
   Tensor Forward(const Weights& w, const Tensor& x) const override;
-  Tensor Loss(const Tensor& y, const Tensor& v) const override;
+  Tensor Loss(const Tensor& y, const Tensor& v, const Gates&) const override;
   Tensors InitWeights(const MemoryDims& dims, DType dtype,
                       const RandomStream& stream) const override;
   std::vector<std::string> more_names() const override { return {"gain", "tokens"}; }

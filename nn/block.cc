@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "nn/attention.h"
+#include "nn/cms.h"
 #include "nn/config_check.h"
 #include "nn/memory_layer.h"
 #include "nn/mlp_layer.h"
@@ -32,6 +33,7 @@ std::unique_ptr<Mixer> MakeMixer(const ParamInit& init, const ModelConfig& model
 
 std::unique_ptr<Mixer> MakeChannelMixer(const ParamInit& init, const ModelConfig& model,
                                         const ModelConfig::Block& config) {
+  if (config.has_cms()) return MakeCms(init, model, config.cms());
   if (config.mlp().kind() == ModelConfig::Mlp::NONE) return nullptr;
   return MakeMlpLayer(init, model, config.mlp());
 }

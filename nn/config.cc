@@ -171,6 +171,7 @@ absl::Status ResolveMixer(const std::string& path, int64_t width, ModelConfig::B
 absl::Status ResolveChannelMixer(const std::string& path, int64_t width,
                                  ModelConfig::Block& block) {
   switch (block.channel_mixer_case()) {
+    case ModelConfig::Block::kCms: return ResolveCms(path + ".cms", width, *block.mutable_cms());
     case ModelConfig::Block::kMlp:
     case ModelConfig::Block::CHANNEL_MIXER_NOT_SET: break;
   }

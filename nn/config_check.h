@@ -61,6 +61,9 @@ absl::Status ResolveTitans(const std::string& path, int64_t width, ModelConfig::
 absl::Status ResolveSelfModifying(const std::string& path, int64_t width,
                                   ModelConfig::SelfModifying& s);
 absl::Status ResolveMlp(const std::string& path, int64_t width, ModelConfig::Mlp& mlp);
+// The shortest period above that of `level`, or 0.
+int64_t SlowerPeriod(const ModelConfig::Cms& cms, int level);
+absl::Status ResolveCms(const std::string& path, int64_t width, ModelConfig::Cms& cms);
 
 absl::Status ResolveResiduals(ModelConfig& model);
 // The block's, with what the model's says, or else the default, where it says nothing.

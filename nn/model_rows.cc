@@ -41,6 +41,27 @@ std::vector<ModelRow> ResidualRows() {
   };
 }
 
+// A Continuum Memory System for an MLP.
+std::vector<ModelRow> CmsRows() {
+  const auto row = [](std::string name, const std::string& cms) {
+    return ModelRow{std::move(name),
+                    absl::StrCat("vocab_size: 11 width: 8 layers: 2 block { attention { heads: 2 "
+                                 "window: 5 } cms { ",
+                                 cms, " } }")};
+  };
+  return {
+      row("cms",
+          "level { period: 2 mlp { hidden: 12 } } level { period: 3 mlp { kind: GELU hidden: 12 } "
+          "} level { mlp { hidden: 12 } }"),
+      row("cms_nested",
+          "order: NESTED reduce: MEAN project_keys: true level { period: 2 mlp { hidden: 12 } } "
+          "level { period: 4 rate_data_dependent: true mlp { hidden: 12 } }"),
+      row("cms_independent",
+          "order: INDEPENDENT objective: DOT level { period: 3 rate_per_channel: true mlp { "
+          "hidden: 12 } } level { period: 4 mlp { kind: RELU hidden: 12 } }"),
+  };
+}
+
 }  // namespace
 
 std::vector<ModelRow> ModelRows() {
@@ -83,6 +104,7 @@ std::vector<ModelRow> ModelRows() {
           "block { attention { heads: 2 window: 5 } mlp { kind: GELU hidden: 12 } }"),
   };
   for (ModelRow& row : ResidualRows()) rows.push_back(std::move(row));
+  for (ModelRow& row : CmsRows()) rows.push_back(std::move(row));
   for (const std::string& rule : MemoryRuleNames()) {
     rows.push_back(
         Row(rule, absl::StrCat("memory { rule { name: '", rule, "' } heads: 2 chunk: 4 }")));

@@ -43,14 +43,20 @@ absl::StatusOr<ModelConfig> AtWidth(const ModelConfig& config, int64_t width) {
     m.set_heads(scale("heads", m.heads()));
     m.set_value_heads(scale("value_heads", m.value_heads()));
   };
+  const auto scale_mlp = [&](const ModelConfig::Mlp& given, ModelConfig::Mlp& mlp) {
+    if (given.hidden() > 0) {
+      mlp.set_hidden(scale("hidden", mlp.hidden()));
+    } else {
+      mlp.clear_hidden();
+    }
+  };
   scaled->set_width(width);
   for (int i = 0; i < scaled->block_size(); ++i) {
     ModelConfig::Block& block = *scaled->mutable_block(i);
-    if (config.block(i).mlp().hidden() > 0) {
-      block.mutable_mlp()->set_hidden(scale("hidden", block.mlp().hidden()));
-    } else {
-      block.mutable_mlp()->clear_hidden();
-    }
+    if (block.has_mlp()) scale_mlp(config.block(i).mlp(), *block.mutable_mlp());
+    for (int l = 0; l < block.cms().level_size(); ++l)
+      scale_mlp(config.block(i).cms().level(l).mlp(),
+                *block.mutable_cms()->mutable_level(l)->mutable_mlp());
     if (block.has_attention()) scale_attention(*block.mutable_attention());
     if (block.has_memory()) scale_memory(*block.mutable_memory());
     if (block.has_self_modifying()) {

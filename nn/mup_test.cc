@@ -52,6 +52,15 @@ TEST(AtWidth, HeadsGrowAndStayAsLong) {
               HasSubstr("model.width 40: the 2 heads of width 32 do not grow to a whole number"));
 }
 
+TEST(AtWidth, LevelsGrowAsMlpsDo) {
+  const ModelConfig config = *AtWidth(
+      ParseModel("vocab_size: 50 width: 32 block { cms { level { period: 4 mlp { hidden: 48 } } "
+                 "level { mlp { kind: GELU } } } }"),
+      64);
+  EXPECT_EQ(config.block(0).cms().level(0).mlp().hidden(), 96);
+  EXPECT_EQ(config.block(0).cms().level(1).mlp().hidden(), 256);
+}
+
 // What grows with the width on both sides is hidden, and nothing else is: the roles against the
 // parameters' shapes at two widths.
 void ExpectRoles(const std::string& more, int outputs) {
