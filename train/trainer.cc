@@ -10,6 +10,8 @@
 #include "ops/loss.h"
 #include "train/config.h"
 #include "train/evaluate.h"
+#include "train/init_from.h"
+#include "train/liveness.h"
 #include "train/mup.h"
 
 namespace palimpsest {
@@ -35,15 +37,16 @@ void FillInTotalSteps(OptimizerConfig* optimizer, int64_t steps) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(const TrainConfig& config,
-                                                         std::unique_ptr<DataSource> data) {
+                                                         std::unique_ptr<DataSource> data,
+                                                         bool restores) {
   if (absl::Status s = ValidateConfig(config); !s.ok()) return s;
   std::unique_ptr<Trainer> trainer(new Trainer(config));
   trainer->data_ = std::move(data);
-  if (absl::Status s = trainer->Build(); !s.ok()) return s;
+  if (absl::Status s = trainer->Build(restores); !s.ok()) return s;
   return trainer;
 }
 
-absl::Status Trainer::Build() {
+absl::Status Trainer::Build(bool restores) {
   if (data_ == nullptr) {
     absl::StatusOr<std::unique_ptr<DataSource>> data =
         MakeDataSource(config_.data(), config_.length(), config_.seed());
@@ -60,6 +63,11 @@ absl::Status Trainer::Build() {
   if (!model.ok()) return model.status();
   model_ = *std::move(model);
   params_ = Params(*model_);
+  if (!config_.init_from().empty() && !restores) {
+    absl::StatusOr<NamedTensors> params = ParamsFrom(config_.init_from(), *model_);
+    if (!params.ok()) return params.status();
+    params_ = *std::move(params);
+  }
 
   FillInTotalSteps(config_.mutable_optimizer(), config_.steps());
   const auto optimizer_config = MupOptimizer(config_.optimizer(), model_->config(), params_);

@@ -35,8 +35,10 @@ class Trainer {
  public:
   // Fills in what the config leaves open: the vocabulary, the data's fingerprint, the schedules'
   // length. `data`, if given, stands in for the config's.
-  static absl::StatusOr<std::unique_ptr<Trainer>> Create(
-      const TrainConfig& config, std::unique_ptr<DataSource> data = nullptr);
+  // With `restores`, Restore follows, and the config's init_from is not read.
+  static absl::StatusOr<std::unique_ptr<Trainer>> Create(const TrainConfig& config,
+                                                         std::unique_ptr<DataSource> data = nullptr,
+                                                         bool restores = false);
 
   // Forward, loss, backward, update. A loss or gradient that is not finite is an Internal error
   // that names the step, the op and the tensor; nothing is updated then.
@@ -65,7 +67,7 @@ class Trainer {
   };
 
   explicit Trainer(TrainConfig config) : config_(std::move(config)) {}
-  absl::Status Build();
+  absl::Status Build(bool restores);
   void LendParams();
   void TakeParamsBack();
   // Alive while gradients are computed: what the optimizer wants to know besides them.

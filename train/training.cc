@@ -12,6 +12,7 @@
 #include "core/allocator.h"
 #include "core/parallel.h"
 #include "train/config.h"
+#include "train/liveness.h"
 #include "train/model_cost.h"
 #include "train/run_dir.h"
 #include "train/run_summary.h"
@@ -145,6 +146,7 @@ class TrainingLoop {
                                                          throughput_.tokens_per_second())});
     if (r.skipped > 0) fields.push_back(absl::StrCat(r.skipped, " skipped"));
     progress_.Show(fields);
+    for (const std::string& warning : liveness_.See(r.step, r.statistics)) progress_.Print(warning);
     if (!last && !Due(r.step, config_.log_every())) return absl::OkStatus();
     if (!progress_.live()) progress_.PrintFields(fields);
     if (dir_ == nullptr) return absl::OkStatus();
@@ -210,6 +212,7 @@ class TrainingLoop {
   const int64_t first_step_ = trainer_.step();
   int64_t saved_step_ = trainer_.step() > 0 ? trainer_.step() : -1;
   Throughput throughput_;
+  LivenessWatch liveness_;
   double loss_ = 0;  // Of the last step.
   TrainingResult result_;
   bool done_ = false;  // By what the last evaluation of everything found.
@@ -286,7 +289,8 @@ absl::StatusOr<TrainingResult> RunTraining(const TrainConfig& config, bool resum
                                            Progress* progress) {
   if (absl::Status s = ValidateConfig(config); !s.ok()) return s;
   ApplyProcessLimits(config);
-  absl::StatusOr<std::unique_ptr<Trainer>> trainer = Trainer::Create(config);
+  const bool restores = resume && HasCheckpoints(config.run_dir());
+  absl::StatusOr<std::unique_ptr<Trainer>> trainer = Trainer::Create(config, nullptr, restores);
   if (!trainer.ok()) return trainer.status();
   absl::StatusOr<std::unique_ptr<RunDir>> dir = RunDir::Open(config.run_dir(), resume);
   if (!dir.ok()) return dir.status();
