@@ -108,6 +108,9 @@ TEST(Rows, AreThoseOfTheTables) {
                                    "no_momentum", "no_weight_decay", "no_persistent"}));
   EXPECT_EQ(RowsOf("ddl"), (std::set<std::string>{"baseline", "dv1", "tc", "cc", "tc_ec", "cc_ec",
                                                   "write_only", "add", "code_values"}));
+  EXPECT_EQ(RowsOf("hope"), (std::set<std::string>{"hope", "hope_attention", "no_dgd",
+                                                   "no_momentum", "no_weight_decay", "no_cms",
+                                                   "static_k", "static_v", "adaptive_q"}));
 }
 
 // Each differs from its baseline in nothing but what it is named for.
