@@ -12,7 +12,6 @@
 #include "core/file.h"
 #include "train/config.h"
 #include "train/file.h"
-#include "train/override.h"
 #include "train/proto_text.h"
 
 namespace palimpsest {
@@ -65,16 +64,8 @@ std::string RowName(const Combination& row, const Sweep& sweep) {
       row, ", ", [](std::string* out, const SweepPoint* point) { out->append(point->label); });
 }
 
-absl::Status Merge(const std::string& path, TrainConfig* config) {
-  const absl::StatusOr<TrainConfig> overlay = LoadOverlay(path);
-  if (!overlay.ok()) return overlay.status();
-  config->MergeFrom(*overlay);
-  return absl::OkStatus();
-}
-
 absl::StatusOr<TrainConfig> RowConfig(const Sweep& sweep, const Combination& row,
                                       const std::vector<std::string>& overrides) {
-  TrainConfig config;
   std::vector<std::string> bases(sweep.base().begin(), sweep.base().end());
   std::vector<std::string> sets(sweep.set().begin(), sweep.set().end());
   for (const SweepPoint* point : row) {
@@ -82,14 +73,7 @@ absl::StatusOr<TrainConfig> RowConfig(const Sweep& sweep, const Combination& row
     sets.insert(sets.end(), point->sets.begin(), point->sets.end());
   }
   sets.insert(sets.end(), overrides.begin(), overrides.end());
-  for (const std::string& base : bases) {
-    if (absl::Status s = Merge(base, &config); !s.ok()) return s;
-  }
-  for (const std::string& set : sets) {
-    if (absl::Status s = ApplyOverride(set, &config); !s.ok()) return s;
-  }
-  MakeDefaultsExplicit(&config);
-  return config;
+  return LoadConfig(bases, sets);
 }
 
 absl::Status CheckBaseline(const Sweep& sweep, const std::vector<SweepRow>& rows) {

@@ -64,11 +64,9 @@ absl::Status WriteSweepManifest(const std::string& sweep_dir, const SweepManifes
       runs.push_back({{"seed", run.seed}, {"dir", run.dir}, {"status", run.status}});
     rows.push_back({{"name", row.name}, {"id", row.id}, {"runs", std::move(runs)}});
   }
-  const nlohmann::ordered_json json{{"title", manifest.title},
-                                    {"baseline", manifest.baseline},
-                                    {"metric", manifest.metric},
-                                    {"program", manifest.program},
-                                    {"rows", std::move(rows)}};
+  const nlohmann::ordered_json json{
+      {"title", manifest.title},     {"baseline", manifest.baseline},   {"metric", manifest.metric},
+      {"program", manifest.program}, {"directory", manifest.directory}, {"rows", std::move(rows)}};
   return WriteFileAtomically(SweepManifestPath(sweep_dir), json.dump(2) + "\n");
 }
 
@@ -84,6 +82,7 @@ absl::StatusOr<SweepManifest> ReadSweepManifest(const std::string& sweep_dir) {
                          .baseline = fields.Text(json, "baseline", false),
                          .metric = fields.Text(json, "metric", false),
                          .program = fields.Text(json, "program", false),
+                         .directory = fields.Text(json, "directory", false),
                          .rows = {}};
   for (const Json& row : fields.Objects(json, "rows")) {
     manifest.rows.push_back({fields.Text(row, "name"), fields.Text(row, "id"), {}});

@@ -24,7 +24,8 @@ struct SweepManifest {
     std::vector<Run> runs;
   };
   std::string title, baseline, metric;
-  std::string program;  // The hash of the program that runs it.
+  std::string program;         // The hash of the program that runs it.
+  std::string directory = {};  // Where it runs: what relative paths in the configs start from.
   std::vector<Row> rows;
 };
 

@@ -17,6 +17,7 @@ TEST(SweepManifest, IsReadAsItWasWritten) {
       .baseline = "delta",
       .metric = "val_accuracy",
       .program = "abc",
+      .directory = "/here",
       .rows = {{"delta", "1f", {{1, "runs/1f-s1", "complete"}, {2, "runs/1f-s2", "non-finite"}}},
                {"none", "2f", {}}}};
   ASSERT_TRUE(WriteSweepManifest(dir, manifest).ok());
@@ -26,6 +27,7 @@ TEST(SweepManifest, IsReadAsItWasWritten) {
   EXPECT_EQ(read->baseline, "delta");
   EXPECT_EQ(read->metric, "val_accuracy");
   EXPECT_EQ(read->program, "abc");
+  EXPECT_EQ(read->directory, "/here");
   ASSERT_EQ(read->rows.size(), 2u);
   EXPECT_EQ(read->rows[0].name, "delta");
   EXPECT_EQ(read->rows[0].id, "1f");

@@ -10,7 +10,6 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::Not;
 
 std::vector<std::string> Names(const std::string& text) {
   const absl::StatusOr<Sweep> sweep = ParseSweep(text, "sweep");

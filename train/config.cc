@@ -85,8 +85,6 @@ absl::StatusOr<TrainConfig> LoadConfig(const std::vector<std::string>& paths,
   return config;
 }
 
-absl::StatusOr<TrainConfig> LoadOverlay(const std::string& path) { return LoadWithBases(path, {}); }
-
 absl::Status ValidateConfig(const TrainConfig& config) {
   absl::Status status;
   const auto check = [&](const char* name, int64_t value, int64_t least, int64_t most) {

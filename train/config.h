@@ -20,9 +20,6 @@ absl::StatusOr<TrainConfig> LoadConfig(const std::string& path,
 absl::StatusOr<TrainConfig> LoadConfig(const std::vector<std::string>& paths,
                                        const std::vector<std::string>& overrides);
 
-// The config of `path` on top of its base, and nothing else set: to be merged onto another.
-absl::StatusOr<TrainConfig> LoadOverlay(const std::string& path);
-
 // The numbers of the run itself; model, data and optimizer check their own.
 absl::Status ValidateConfig(const TrainConfig& config);
 

@@ -127,9 +127,10 @@ void Flatten(const Message& message, const std::string& prefix,
   }
 }
 
-// A message inside one of its own kind (`around` it) overrides that one: there, unset does not mean
-// default.
-void SpellOutDefaults(Message* message, std::set<const Descriptor*>* around) {
+// Calls `visit` with each message and each of its fields that has a default. A message inside one
+// of its own kind (`around` it) overrides that one: there, unset does not mean default.
+template <typename Fn>
+void VisitDefaults(Message* message, std::set<const Descriptor*>* around, Fn visit) {
   const Reflection& reflection = *message->GetReflection();
   const Descriptor& type = *message->GetDescriptor();
   if (!around->insert(&type).second) return;
@@ -138,17 +139,20 @@ void SpellOutDefaults(Message* message, std::set<const Descriptor*>* around) {
     if (f.is_map()) continue;
     if (f.message_type() != nullptr && f.is_repeated()) {
       for (int j = 0; j < reflection.FieldSize(*message, &f); ++j)
-        SpellOutDefaults(reflection.MutableRepeatedMessage(message, &f, j), around);
+        VisitDefaults(reflection.MutableRepeatedMessage(message, &f, j), around, visit);
     } else if (f.message_type() != nullptr) {
       if (reflection.HasField(*message, &f))
-        SpellOutDefaults(reflection.MutableMessage(message, &f), around);
-    } else if (f.has_default_value() && f.containing_oneof() == nullptr &&
-               !reflection.HasField(*message, &f)) {
-      const std::unique_ptr<Message> defaults(message->New());
-      TextFormat::Parser().ParseFieldValueFromString(ScalarText(*defaults, f, -1), &f, message);
+        VisitDefaults(reflection.MutableMessage(message, &f), around, visit);
+    } else if (f.has_default_value() && f.containing_oneof() == nullptr) {
+      visit(message, f);
     }
   }
   around->erase(&type);
+}
+
+std::string DefaultText(const Message& message, const FieldDescriptor& field) {
+  const std::unique_ptr<Message> defaults(message.New());
+  return ScalarText(*defaults, field, -1);
 }
 
 }  // namespace
@@ -194,7 +198,17 @@ absl::Status MergeTextProto(const std::string& text, Message* message) {
 
 void MakeDefaultsExplicit(Message* message) {
   std::set<const Descriptor*> around;
-  SpellOutDefaults(message, &around);
+  VisitDefaults(message, &around, [](Message* m, const FieldDescriptor& f) {
+    if (!m->GetReflection()->HasField(*m, &f))
+      TextFormat::Parser().ParseFieldValueFromString(DefaultText(*m, f), &f, m);
+  });
+}
+
+void ClearDefaults(Message* message) {
+  std::set<const Descriptor*> around;
+  VisitDefaults(message, &around, [](Message* m, const FieldDescriptor& f) {
+    if (ScalarText(*m, f, -1) == DefaultText(*m, f)) m->GetReflection()->ClearField(m, &f);
+  });
 }
 
 std::map<std::string, std::string> FlattenProto(const Message& message) {

@@ -23,6 +23,9 @@ absl::Status MergeTextProto(const std::string& text, google::protobuf::Message* 
 // alone.
 void MakeDefaultsExplicit(google::protobuf::Message* message);
 
+// The reverse: unsets what is set to its default.
+void ClearDefaults(google::protobuf::Message* message);
+
 // Every scalar that is set, by the path an override would use.
 std::map<std::string, std::string> FlattenProto(const google::protobuf::Message& message);
 

@@ -9,10 +9,10 @@ namespace palimpsest {
 
 std::string RunId(const TrainConfig& config) {
   constexpr size_t kDigits = 12;
-  TrainConfig complete = config;
-  MakeDefaultsExplicit(&complete);
+  TrainConfig given = config;
+  ClearDefaults(&given);  // So that a field that a later version adds changes no id.
   std::string text;
-  for (const auto& [field, value] : FlattenProto(complete)) {
+  for (const auto& [field, value] : FlattenProto(given)) {
     if (field != "seed" && !BearsOnNoResult(field)) absl::StrAppend(&text, field, "=", value, "\n");
   }
   return TextHash(text).substr(0, kDigits);

@@ -30,6 +30,10 @@ TEST(RunId, TakesADefaultForTheSameWhetherItIsWrittenOrNot) {
   EXPECT_EQ(IdWith({"steps=1000", "dtype=f32"}), IdWith({}));
 }
 
+TEST(RunId, StaysWhatItIs) {
+  EXPECT_EQ(IdWith({"steps=7", "optimizer.name=adamw"}), "c57e9ca63534");
+}
+
 TEST(RunId, DiffersWhereAnythingDiffersThatBearsOnTheResult) {
   const std::vector<std::string> texts = {"steps=2",
                                           "batch=2",
