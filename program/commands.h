@@ -29,6 +29,7 @@ Command& ParamsCommand();
 Command& CompareCommand();
 Command& RulesCommand();
 Command& ScanCommand();
+Command& TasksCommand();
 Command& OptimCommand();
 Command& CoordsCommand();
 Command& CheckCommand();

@@ -51,6 +51,7 @@ class BytesSource : public DataSource {
     return TextHash(absl::StrCat(TextHash(train_), TextHash(val_)));
   }
   std::string Text(int32_t token) const override { return ByteText(token); }
+  bool is_text() const override { return true; }
 
  private:
   static int64_t Size(const std::string& text) { return static_cast<int64_t>(text.size()); }

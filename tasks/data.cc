@@ -13,14 +13,16 @@ namespace {
 using SourceOrError = absl::StatusOr<std::unique_ptr<DataSource>>;
 
 struct Entry {
-  std::string name;  // Of the field of DataConfig.
+  std::string name;        // Of the field of DataConfig.
+  int64_t example_length;  // That shows what the task is.
   std::function<SourceOrError(const DataConfig&, int64_t length, uint64_t seed)> make;
 };
 
 // Of what makes segments.
-Entry Generated(const std::string& name,
+Entry Generated(const std::string& name, int64_t example_length,
                 absl::StatusOr<Segments> (*make)(const DataConfig&, int64_t length)) {
-  return {name, [=](const DataConfig& config, int64_t length, uint64_t seed) -> SourceOrError {
+  return {name, example_length,
+          [=](const DataConfig& config, int64_t length, uint64_t seed) -> SourceOrError {
             if (config.eval_examples() < 1 || config.eval_examples() > kMostTaskSize)
               return absl::InvalidArgumentError(
                   absl::StrCat("data.eval_examples is ", config.eval_examples(),
@@ -42,22 +44,29 @@ absl::StatusOr<Segments> OfLengths(const DataConfig& config, int64_t length) {
 
 const std::vector<Entry>& Entries() {
   static const auto& entries = *new std::vector<Entry>{
-      {"bytes", MakeBytesSource},
-      Generated("mqar", MakeMqarSegments),
-      Generated("in_context_recall", OfLengths<MakeInContextRecall>),
-      Generated("noisy_recall", OfLengths<MakeNoisyRecall>),
-      Generated("fuzzy_recall", OfLengths<MakeFuzzyRecall>),
-      Generated("selective_copying", OfLengths<MakeSelectiveCopying>),
-      Generated("compression", OfLengths<MakeCompression>),
-      Generated("memorization", OfLengths<MakeMemorization>),
-      Generated("parity", OfLengths<MakeParity>),
-      Generated("modular_arithmetic", OfLengths<MakeModularArithmetic>),
-      Generated("group_word", OfLengths<MakeGroupWord>),
-      Generated("formal_language", OfLengths<MakeFormalLanguage>),
-      Generated("needle", OfLengths<MakeNeedle>),
-      Generated("class_incremental", OfLengths<MakeClassIncremental>),
+      {"bytes", 16, MakeBytesSource},
+      Generated("mqar", 48, MakeMqarSegments),
+      Generated("in_context_recall", 24, OfLengths<MakeInContextRecall>),
+      Generated("noisy_recall", 24, OfLengths<MakeNoisyRecall>),
+      Generated("fuzzy_recall", 36, OfLengths<MakeFuzzyRecall>),
+      Generated("selective_copying", 40, OfLengths<MakeSelectiveCopying>),
+      Generated("compression", 16, OfLengths<MakeCompression>),
+      Generated("memorization", 12, OfLengths<MakeMemorization>),
+      Generated("parity", 16, OfLengths<MakeParity>),
+      Generated("modular_arithmetic", 16, OfLengths<MakeModularArithmetic>),
+      Generated("group_word", 12, OfLengths<MakeGroupWord>),
+      Generated("formal_language", 13, OfLengths<MakeFormalLanguage>),
+      Generated("needle", 640, OfLengths<MakeNeedle>),
+      Generated("class_incremental", 60, OfLengths<MakeClassIncremental>),
   };
   return entries;
+}
+
+const Entry& EntryOf(const std::string& name) {
+  for (const Entry& entry : Entries())
+    if (entry.name == name) return entry;
+  PALIMPSEST_CHECK(false) << "there is no task " << name;
+  return Entries()[0];
 }
 
 }  // namespace
@@ -72,15 +81,19 @@ absl::StatusOr<std::unique_ptr<DataSource>> MakeDataSource(const DataConfig& con
         "no data: give data { bytes { path: \"FILE\" } } in the config, data.bytes.path=FILE on "
         "the command line, or a task as in data { mqar {} }; there are ",
         absl::StrJoin(TaskNames(), ", ")));
-  for (const Entry& entry : Entries()) {
-    if (entry.name != field->name()) continue;
-    SourceOrError source = entry.make(config, length, seed);
-    if (source.ok() || !absl::IsInvalidArgument(source.status())) return source;
-    return absl::InvalidArgumentError(
-        absl::StrCat("data.", entry.name, ": ", std::string(source.status().message())));
-  }
-  PALIMPSEST_CHECK(false) << "the task " << field->name() << " has no maker";
-  return nullptr;
+  SourceOrError source = EntryOf(field->name()).make(config, length, seed);
+  if (source.ok() || !absl::IsInvalidArgument(source.status())) return source;
+  return absl::InvalidArgumentError(
+      absl::StrCat("data.", field->name(), ": ", std::string(source.status().message())));
+}
+
+TaskExample ExampleOfTask(const std::string& name) {
+  TaskExample example{.data = {}, .length = EntryOf(name).example_length};
+  const google::protobuf::FieldDescriptor* field = DataConfig::descriptor()->FindFieldByName(name);
+  DataConfig::GetReflection()->MutableMessage(&example.data, field);
+  // Of which all of one length are much alike.
+  if (example.data.has_formal_language()) example.data.set_min_length(4);
+  return example;
 }
 
 absl::Status CheckTaskValue(const char* name, int64_t value, int64_t least, int64_t most) {

@@ -38,6 +38,7 @@ class DataSource {
   virtual std::string Describe() const = 0;           // For the banner.
   virtual std::string Fingerprint() const = 0;        // Of the files read; "" if there are none.
   virtual std::string Text(int32_t token) const = 0;  // For people.
+  virtual bool is_text() const { return false; }      // Tokens are bytes of one.
 };
 
 // Examples of config's task, in training of at most `length` tokens. Errors name the field.
@@ -46,6 +47,13 @@ absl::StatusOr<std::unique_ptr<DataSource>> MakeDataSource(const DataConfig& con
 
 // The names of the tasks, which are those of DataConfig's fields.
 std::vector<std::string> TaskNames();
+
+// The task with its defaults, in a length that shows what it is; bytes lack their path.
+struct TaskExample {
+  DataConfig data;
+  int64_t length;
+};
+TaskExample ExampleOfTask(const std::string& name);
 
 // What tasks.proto says of a task: comment and message, as they stand there. "" is DataConfig.
 std::string TaskText(const std::string& name);

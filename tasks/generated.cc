@@ -92,6 +92,7 @@ class GeneratedSource : public DataSource {
   std::string Describe() const override { return segments_.train[0].task->Describe(); }
   std::string Fingerprint() const override { return segments_.train[0].task->Fingerprint(); }
   std::string Text(int32_t token) const override { return segments_.train[0].task->Text(token); }
+  bool is_text() const override { return segments_.train[0].task->is_text(); }
 
  private:
   int64_t NumSegments() const { return static_cast<int64_t>(segments_.eval.size()); }

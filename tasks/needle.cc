@@ -44,6 +44,7 @@ class Needle : public Task {
                         " needles of ", config_.keys(), " keys and ", config_.digits(), " digits");
   }
   std::string Text(int32_t token) const override { return ByteText(token); }
+  bool is_text() const override { return true; }
   std::string Fingerprint() const override { return fingerprint_; }
 
   Example Make(int64_t length, Split, Draws& draws) const override {

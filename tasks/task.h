@@ -34,6 +34,7 @@ class Task {
   virtual Example Make(int64_t length, Split split, Draws& draws) const = 0;
   virtual std::string Describe() const = 0;  // A line for the banner.
   virtual std::string Text(int32_t token) const;
+  virtual bool is_text() const { return false; }  // Tokens are bytes.
   // What labels are told apart by within an example ("phase=old"), if anything.
   virtual std::vector<std::string> parts() const { return {}; }
   virtual std::string Fingerprint() const { return ""; }  // Of the files read.

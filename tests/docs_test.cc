@@ -22,6 +22,13 @@ TEST(Docs, RulesAreAsTheProgramHasThem) {
       << "docs/rules.md is stale: bazel-bin/program/palimpsest rules --markdown > docs/rules.md";
 }
 
+TEST(Docs, TasksAreAsTheProgramHasThem) {
+  const ProcessResult r = Palimpsest({"tasks", "--markdown"});
+  ASSERT_EQ(r.code, 0) << r.err;
+  EXPECT_TRUE(r.out == ReadFile("docs/tasks.md"))
+      << "docs/tasks.md is stale: bazel-bin/program/palimpsest tasks --markdown > docs/tasks.md";
+}
+
 // By hand up to a heading, which the program's part begins with.
 TEST(Docs, OptimizersAreAsTheProgramHasThem) {
   const ProcessResult r = Palimpsest({"optim", "--markdown"});
