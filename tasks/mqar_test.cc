@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 #include <vector>
@@ -123,6 +125,22 @@ std::string Error(const MqarData& config, int64_t length) {
   DataConfig data;
   *data.mutable_mqar() = config;
   return std::string(MakeDataSource(data, length, 0).status().message());
+}
+
+TEST(Mqar, SegmentsOfTrainingTakeTurns) {
+  MqarData config = Config();
+  for (const int64_t pairs : {1, 3}) {
+    MqarData::Segment& segment = *config.add_train();
+    segment.set_length(16 * pairs);
+    segment.set_pairs(pairs);
+  }
+  const auto labels = Values(Source(config)->TrainBatch(0, 6).labels);
+  for (int64_t i = 0; i < 6; ++i) {
+    const auto row = labels.begin() + i * kLength;
+    const int64_t pairs = i % 2 == 0 ? 1 : 3;
+    EXPECT_EQ(kLength - std::count(row, row + kLength, kIgnoreLabel), pairs);
+    EXPECT_EQ(std::count(row + 16 * pairs, row + kLength, kIgnoreLabel), kLength - 16 * pairs);
+  }
 }
 
 struct Bad {

@@ -40,8 +40,8 @@ class Needle : public Task {
     return CheckLengthAtLeast(length, FixedSize(longest));
   }
   std::string Describe() const override {
-    return absl::StrCat("a needle in a haystack: ", config_.keys() * config_.values(),
-                        " needles of ", config_.keys(), " keys and ", config_.digits(), " digits");
+    return absl::StrCat("needles in a haystack: keys ", config_.keys(), ", values of each ",
+                        config_.values(), ", digits ", config_.digits());
   }
   std::string Text(int32_t token) const override { return ByteText(token); }
   bool is_text() const override { return true; }

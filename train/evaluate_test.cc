@@ -1,5 +1,6 @@
 #include "train/evaluate.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <string>
@@ -93,6 +94,15 @@ TEST(Evaluate, PaddingChangesNoLabel) {
   EXPECT_EQ(b.labels(), 9);
   EXPECT_NEAR(a.loss(), b.loss(), 1e-12);
   EXPECT_EQ(a.accuracy(), b.accuracy());
+}
+
+TEST(Evaluate, TheLongestExampleMustFitTheModel) {
+  auto config = ParseConfigText(
+      std::string(kModel) + "data { parity {} eval_length: 32 } length: 8", "config");
+  config->mutable_model()->set_learned_positions(16);
+  const auto trainer = Trainer::Create(*config);
+  EXPECT_THAT(std::string(trainer.status().message()),
+              testing::HasSubstr("(length or data.eval_length) is 32"));
 }
 
 // Some of the batches, of all lengths.
