@@ -35,6 +35,11 @@ std::vector<ModelRow> ResidualRows() {
       Row("delta_residual_cc_expanded", attention, delta("channels: 4 expand: true conv: 1")),
       Row("delta_residual_cc_conv", attention, delta("channels: 3 compressor: CC_CONV")),
       Row("delta_residual_one_channel", attention, delta("compressor: TC expand: true")),
+      {"delta_residual_hope",
+       "vocab_size: 11 width: 8 layers: 2 block { self_modifying { heads: 2 chunk: 4 } cms { level "
+       "{ "
+       "period: 3 mlp { hidden: 12 } } level { mlp { hidden: 12 } } } } " +
+           delta("channels: 2")},
       Row("delta_and_add", attention, delta("") + mixed + "ADD } }"),
       Row("add_and_delta_channels", memory,
           "residual { channels: 2 }" + mixed + "DELTA compressor: TC } }"),
