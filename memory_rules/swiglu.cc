@@ -55,7 +55,9 @@ class Swiglu : public ChunkMemory {
   Tensor Forward(const Weights& w, const Tensor& x) const override {
     return w.Apply(1, Mul(Silu(w.Apply(0, x)), w.Apply(2, x)));
   }
-  Tensor Loss(const Tensor& y, const Tensor& v, const Gates&) const override { return Neg(Sum(Mul(y, v))); }
+  Tensor Loss(const Tensor& y, const Tensor& v, const Gates&) const override {
+    return Neg(Sum(Mul(y, v)));
+  }
 
   Tensors InitWeights(const MemoryDims& d, DType dtype, const RandomStream& stream) const override {
     const int64_t hidden =

@@ -3,8 +3,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "report/markdown.h"
 #include "program/optimizer_text.h"
+#include "report/markdown.h"
 
 namespace palimpsest {
 namespace {

@@ -1,9 +1,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "report/markdown.h"
 #include "program/rule_args.h"
 #include "program/rule_bench.h"
 #include "program/rule_text.h"
+#include "report/markdown.h"
 #include "train/progress.h"
 
 namespace palimpsest {
