@@ -8,6 +8,7 @@
 #include "train/evaluate.h"
 #include "train/load_run.h"
 #include "train/training.h"
+#include "train/training_loop.h"
 
 namespace palimpsest {
 namespace {

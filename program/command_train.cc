@@ -13,7 +13,7 @@
 #include "program/program.h"
 #include "train/config.h"
 #include "train/exit_code.h"
-#include "train/run_dir.h"
+#include "train/run_config.h"
 #include "train/stop_signal.h"
 #include "train/training.h"
 
@@ -62,6 +62,13 @@ class Train : public Command {
       return Fail("palimpsest", result.status(), kExitNotFinite);
     if (!result.ok()) return result.status();
     const std::string& run = config->run_dir();
+    if (result->evaluation_cut) {
+      std::printf(
+          "stopped in the evaluation after step %d, which is saved; to have it made: palimpsest "
+          "train --run_dir=%s --resume\n",
+          static_cast<int>(result->step), run.c_str());
+      return kExitStopped;
+    }
     if (result->stopped) {
       std::printf(
           "stopped after step %d, and saved; go on with: palimpsest train --run_dir=%s --resume\n",
@@ -83,7 +90,12 @@ class Train : public Command {
   absl::StatusOr<TrainConfig> Config(std::vector<std::string> overrides) const {
     if (!run_dir_.empty()) overrides.push_back("run_dir=" + run_dir_);
     if (!configs_.empty()) return LoadConfig(configs_, overrides);
-    if (resume_ && !run_dir_.empty()) return LoadConfig(RunConfigPath(run_dir_), overrides);
+    if (resume_ && !run_dir_.empty()) {
+      absl::StatusOr<RunConfig> run = LoadRunConfig(run_dir_, overrides);
+      if (!run.ok()) return run.status();
+      if (!run->damaged.empty()) std::printf("damaged  %s\n", run->damaged.c_str());
+      return run->config;
+    }
     return absl::InvalidArgumentError(
         "what is there to train? give --config=FILE, or --run_dir=DIR --resume to go on with a "
         "run");
@@ -94,9 +106,9 @@ class Train : public Command {
   absl::Status CheckAndRecordPlugins(TrainConfig* config) const {
     if (absl::Status s = CheckPlugins(*config); !s.ok()) return s;
     if (resume_) {
-      const absl::StatusOr<TrainConfig> before = LoadConfig(RunConfigPath(config->run_dir()), {});
+      const absl::StatusOr<RunConfig> before = LoadRunConfig(config->run_dir(), {});
       if (before.ok()) {
-        if (absl::Status s = CheckPlugins(*before); !s.ok()) return s;
+        if (absl::Status s = CheckPlugins(before->config); !s.ok()) return s;
       }
     }
     std::set<std::string> used;

@@ -21,7 +21,7 @@ namespace palimpsest {
 namespace {
 
 constexpr char kPrefix[] = "step-", kSuffix[] = ".safetensors";
-constexpr char kFormat[] = "1";
+constexpr char kFormat[] = "2";
 
 // Where a field of Checkpoint that is a map of tensors lives in the file.
 struct Section {
@@ -70,21 +70,6 @@ absl::Status Remove(const std::string& path) {
   std::filesystem::remove(path, error);
   if (!error) return absl::OkStatus();
   return absl::UnknownError(absl::StrCat(path, ": removing an old checkpoint: ", error.message()));
-}
-
-absl::Status Prune(const std::string& dir, const std::string& written, int keep) {
-  const absl::StatusOr<Listing> listing = List(dir);
-  if (!listing.ok()) return listing.status();
-  std::vector<std::string> old = listing->partial;
-  int complete = 0;
-  for (const auto& [step, path] : listing->checkpoints) {
-    if (complete >= keep && path != written) old.push_back(path);
-    if (complete < keep && CheckSafetensors(path).ok()) ++complete;
-  }
-  for (const std::string& path : old) {
-    if (absl::Status s = Remove(path); !s.ok()) return s;
-  }
-  return absl::OkStatus();
 }
 
 // Reads the metadata's entries; remembers the first that is missing or malformed.
@@ -152,8 +137,8 @@ std::string CheckpointPath(const std::string& dir, int64_t step) {
   return absl::StrFormat("%s/%s%08d%s", dir, kPrefix, step, kSuffix);
 }
 
-absl::Status SaveCheckpoint(const std::string& dir, const Checkpoint& checkpoint, int keep) {
-  TensorFile file{{}, MetadataOf(checkpoint)};
+absl::Status SaveCheckpoint(const std::string& dir, const Checkpoint& checkpoint) {
+  TensorFile file{{}, MetadataOf(checkpoint), /*checksums=*/true};
   for (const Section& section : kSections) {
     for (const auto& [name, x] : checkpoint.*section.tensors)
       file.tensors.emplace(absl::StrCat(section.prefix, name), x);
@@ -162,33 +147,38 @@ absl::Status SaveCheckpoint(const std::string& dir, const Checkpoint& checkpoint
   std::filesystem::create_directories(dir, error);
   if (error)
     return absl::UnknownError(absl::StrCat(dir, ": creating the directory: ", error.message()));
-  const std::string path = CheckpointPath(dir, checkpoint.step);
-  if (absl::Status s = WriteSafetensors(path, file); !s.ok()) return s;
-  return Prune(dir, path, std::max(keep, 2));
+  return WriteSafetensors(CheckpointPath(dir, checkpoint.step), file);
 }
 
-absl::StatusOr<FoundCheckpoint> LatestCheckpoint(const std::string& dir) {
+absl::Status PruneCheckpoints(const std::string& dir, int64_t written,
+                              const CheckpointsKept& kept) {
   const absl::StatusOr<Listing> listing = List(dir);
   if (!listing.ok()) return listing.status();
-  std::vector<std::string> ignored;
+  std::vector<std::string> old = listing->partial;
+  const int64_t newest = std::max<int64_t>(kept.newest, 2);
+  int64_t whole = 0;
   for (const auto& [step, path] : listing->checkpoints) {
-    const absl::Status status = CheckSafetensors(path);
-    if (status.ok()) return FoundCheckpoint{path, step, std::move(ignored)};
-    ignored.push_back(std::string(status.message()));
+    const bool stays = step == written || (kept.every > 0 && step % kept.every == 0);
+    if (whole >= newest && !stays) old.push_back(path);
+    if (whole < newest && (step == written || CheckSafetensors(path).ok())) ++whole;
   }
-  const std::string why = ignored.empty() ? "" : absl::StrCat(": ", absl::StrJoin(ignored, "; "));
-  return absl::NotFoundError(absl::StrCat(dir, ": no complete checkpoint", why));
+  absl::Status status;
+  for (const std::string& path : old) status.Update(Remove(path));
+  return status;
 }
 
 absl::StatusOr<Checkpoint> LoadCheckpoint(const std::string& path, CheckpointPart part) {
   absl::StatusOr<TensorFile> file = ReadSafetensors(path, [&](const std::string& name) {
-    return part == CheckpointPart::kAll || !absl::StartsWith(name, "optimizer/");
+    if (part == CheckpointPart::kWithoutOptimizer) return !absl::StartsWith(name, "optimizer/");
+    return part == CheckpointPart::kAll;
   });
   if (!file.ok()) return file.status();
   Checkpoint checkpoint;
   if (const std::string error = ReadMetadata(file->metadata, checkpoint); !error.empty()) {
     return absl::InvalidArgumentError(absl::StrCat(path, ": not a checkpoint: ", error));
   }
+  if (!file->checksums)
+    return absl::DataLossError(absl::StrCat(path, ": damaged: its checksums are gone"));
   for (auto& entry : file->tensors) {
     const std::string& name = entry.first;
     const auto section =
@@ -202,6 +192,19 @@ absl::StatusOr<Checkpoint> LoadCheckpoint(const std::string& path, CheckpointPar
     (checkpoint.*section->tensors).emplace(key, std::move(entry.second));
   }
   return checkpoint;
+}
+
+absl::StatusOr<FoundCheckpoint> LoadNewestCheckpoint(const std::string& dir, CheckpointPart part) {
+  const absl::StatusOr<Listing> listing = List(dir);
+  if (!listing.ok()) return listing.status();
+  std::vector<std::string> ignored;
+  for (const auto& [step, path] : listing->checkpoints) {
+    absl::StatusOr<Checkpoint> checkpoint = LoadCheckpoint(path, part);
+    if (checkpoint.ok()) return FoundCheckpoint{path, *std::move(checkpoint), std::move(ignored)};
+    ignored.push_back(std::string(checkpoint.status().message()));
+  }
+  const std::string why = ignored.empty() ? "" : absl::StrCat(": ", absl::StrJoin(ignored, "; "));
+  return absl::NotFoundError(absl::StrCat(dir, ": no whole checkpoint", why));
 }
 
 absl::Status MatchTensors(const std::string& where, const std::string& what,

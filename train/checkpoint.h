@@ -29,22 +29,32 @@ struct Checkpoint {
 // DIR/step-00000020.safetensors
 std::string CheckpointPath(const std::string& dir, int64_t step);
 
-// Writes the checkpoint into `dir`, whole or not at all, then deletes all but the `keep` newest
-// complete ones (at least 2; never the one just written) and what interrupted writes left behind.
-absl::Status SaveCheckpoint(const std::string& dir, const Checkpoint& checkpoint, int keep);
+// Writes the checkpoint into `dir`, whole or not at all, with checksums.
+absl::Status SaveCheckpoint(const std::string& dir, const Checkpoint& checkpoint);
+
+// Which checkpoints stay: the `newest` newest whole ones (at least 2), and those of steps that are
+// multiples of `every` (0: none).
+struct CheckpointsKept {
+  int64_t newest = 2, every = 0;
+};
+// Deletes the other checkpoints in `dir`, and what interrupted writes left behind; never that of
+// step `written`, which is known to be whole.
+absl::Status PruneCheckpoints(const std::string& dir, int64_t written, const CheckpointsKept& kept);
+
+// The tensors to read: for evaluation and generation the parameters and the state suffice.
+enum class CheckpointPart { kAll, kWithoutOptimizer, kMetadata };
+// DataLoss: a byte of what is read was changed since it was written.
+absl::StatusOr<Checkpoint> LoadCheckpoint(const std::string& path,
+                                          CheckpointPart part = CheckpointPart::kAll);
 
 struct FoundCheckpoint {
   std::string path;
-  int64_t step;
-  std::vector<std::string> ignored;  // Newer files that are not complete, a line each saying why.
+  Checkpoint checkpoint;
+  std::vector<std::string> ignored;  // Newer files that are not whole, a line each saying why.
 };
-// The newest complete checkpoint in `dir`; NotFound, with the reasons, if there is none.
-absl::StatusOr<FoundCheckpoint> LatestCheckpoint(const std::string& dir);
-
-// The tensors to read: for evaluation and generation the parameters and the state suffice.
-enum class CheckpointPart { kAll, kWithoutOptimizer };
-absl::StatusOr<Checkpoint> LoadCheckpoint(const std::string& path,
-                                          CheckpointPart part = CheckpointPart::kAll);
+// The newest whole checkpoint in `dir`; NotFound, with the reasons, if there is none.
+absl::StatusOr<FoundCheckpoint> LoadNewestCheckpoint(const std::string& dir,
+                                                     CheckpointPart part = CheckpointPart::kAll);
 
 // OK if `found`, the `what` of `where`, has the names, shapes and dtypes of `expected`. Else
 // InvalidArgument with a line for each tensor that differs, naming it and both shapes.

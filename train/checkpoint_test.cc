@@ -30,6 +30,12 @@ Checkpoint Example(int64_t step) {
   return c;
 }
 
+absl::Status Save(const std::string& dir, const Checkpoint& checkpoint,
+                  const CheckpointsKept& kept = {}) {
+  const absl::Status saved = SaveCheckpoint(dir, checkpoint);
+  return saved.ok() ? PruneCheckpoints(dir, checkpoint.step, kept) : saved;
+}
+
 void ExpectSame(const NamedTensors& a, const NamedTensors& b) {
   EXPECT_TRUE(MatchTensors("a", "tensors", a, b).ok());
   for (const auto& [name, x] : a)
@@ -39,7 +45,7 @@ void ExpectSame(const NamedTensors& a, const NamedTensors& b) {
 TEST(Checkpoint, LoadsWhatWasSaved) {
   const std::string dir = ScratchDir() + "/runs/one";
   const Checkpoint saved = Example(20);
-  ASSERT_TRUE(SaveCheckpoint(dir, saved, 2).ok());
+  ASSERT_TRUE(Save(dir, saved).ok());
   EXPECT_EQ(NamesIn(dir), Names{"step-00000020.safetensors"});
   const absl::StatusOr<Checkpoint> c = LoadCheckpoint(CheckpointPath(dir, 20));
   ASSERT_TRUE(c.ok()) << c.status();
@@ -57,7 +63,7 @@ TEST(Checkpoint, LoadsWhatWasSaved) {
 
 TEST(Checkpoint, LeavesOutTheOptimizerOnRequest) {
   const std::string dir = ScratchDir();
-  ASSERT_TRUE(SaveCheckpoint(dir, Example(1), 2).ok());
+  ASSERT_TRUE(Save(dir, Example(1)).ok());
   const absl::StatusOr<Checkpoint> c =
       LoadCheckpoint(CheckpointPath(dir, 1), CheckpointPart::kWithoutOptimizer);
   ASSERT_TRUE(c.ok()) << c.status();
@@ -67,17 +73,17 @@ TEST(Checkpoint, LeavesOutTheOptimizerOnRequest) {
 
 TEST(Checkpoint, LatestPassesOverWhatIsNotComplete) {
   const std::string dir = ScratchDir();
-  EXPECT_EQ(LatestCheckpoint(dir).status().code(), absl::StatusCode::kNotFound);
-  ASSERT_TRUE(SaveCheckpoint(dir, Example(9), 3).ok());
-  ASSERT_TRUE(SaveCheckpoint(dir, Example(100000000), 3).ok());
+  EXPECT_EQ(LoadNewestCheckpoint(dir).status().code(), absl::StatusCode::kNotFound);
+  ASSERT_TRUE(Save(dir, Example(9), {3}).ok());
+  ASSERT_TRUE(Save(dir, Example(100000000), {3}).ok());
   const std::string whole = ReadFile(CheckpointPath(dir, 9));
   WriteFile(CheckpointPath(dir, 200000000), whole.substr(0, whole.size() - 1));
   WriteFile(dir + "/step-300000000.safetensors.partial.1.0", "");
   WriteFile(dir + "/step-x.safetensors", "");
   WriteFile(dir + "/notes.txt", "");
-  const absl::StatusOr<FoundCheckpoint> latest = LatestCheckpoint(dir);
+  const absl::StatusOr<FoundCheckpoint> latest = LoadNewestCheckpoint(dir);
   ASSERT_TRUE(latest.ok()) << latest.status();
-  EXPECT_EQ(latest->step, 100000000);
+  EXPECT_EQ(latest->checkpoint.step, 100000000);
   EXPECT_EQ(latest->path, CheckpointPath(dir, 100000000));
   ASSERT_EQ(latest->ignored.size(), 1u);
   EXPECT_TRUE(absl::StrContains(latest->ignored[0], "step-200000000.safetensors"))
@@ -87,35 +93,42 @@ TEST(Checkpoint, LatestPassesOverWhatIsNotComplete) {
 TEST(Checkpoint, LatestSaysWhyThereIsNone) {
   const std::string dir = ScratchDir();
   WriteFile(CheckpointPath(dir, 5), "garbage");
-  const absl::Status status = LatestCheckpoint(dir).status();
+  const absl::Status status = LoadNewestCheckpoint(dir).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
   EXPECT_TRUE(
       absl::StrContains(status.message(), "step-00000005.safetensors: not a safetensors file"))
       << status;
-  EXPECT_EQ(LatestCheckpoint(dir + "/none").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(LoadNewestCheckpoint(dir + "/none").status().code(), absl::StatusCode::kNotFound);
 }
 
 TEST(Checkpoint, KeepsTheNewest) {
   const std::string dir = ScratchDir();
   WriteFile(dir + "/step-00000001.safetensors.partial.1.0", "left by a killed run");
   WriteFile(dir + "/metrics.jsonl", "");
-  for (int64_t step : {1, 2, 3, 4}) ASSERT_TRUE(SaveCheckpoint(dir, Example(step), 3).ok());
+  for (int64_t step : {1, 2, 3, 4}) ASSERT_TRUE(Save(dir, Example(step), {3}).ok());
   EXPECT_EQ(NamesIn(dir), (Names{"metrics.jsonl", "step-00000002.safetensors",
                                  "step-00000003.safetensors", "step-00000004.safetensors"}));
 }
 
+TEST(Checkpoint, KeepsEveryNth) {
+  const std::string dir = ScratchDir();
+  for (int64_t step = 5; step <= 35; step += 5) ASSERT_TRUE(Save(dir, Example(step), {2, 10}).ok());
+  EXPECT_EQ(NamesIn(dir), (Names{"step-00000010.safetensors", "step-00000020.safetensors",
+                                 "step-00000030.safetensors", "step-00000035.safetensors"}));
+}
+
 TEST(Checkpoint, KeepsTwoAtLeast) {
   const std::string dir = ScratchDir();
-  for (int64_t step : {1, 2, 3}) ASSERT_TRUE(SaveCheckpoint(dir, Example(step), 0).ok());
+  for (int64_t step : {1, 2, 3}) ASSERT_TRUE(Save(dir, Example(step), {0}).ok());
   EXPECT_EQ(NamesIn(dir), (Names{"step-00000002.safetensors", "step-00000003.safetensors"}));
 }
 
 TEST(Checkpoint, DamagedOnesDoNotCountAsKept) {
   const std::string dir = ScratchDir();
-  for (int64_t step : {1, 2}) ASSERT_TRUE(SaveCheckpoint(dir, Example(step), 2).ok());
+  for (int64_t step : {1, 2}) ASSERT_TRUE(Save(dir, Example(step)).ok());
   WriteFile(CheckpointPath(dir, 8), "garbage");
   WriteFile(CheckpointPath(dir, 9), "garbage");
-  ASSERT_TRUE(SaveCheckpoint(dir, Example(3), 2).ok());
+  ASSERT_TRUE(Save(dir, Example(3)).ok());
   EXPECT_TRUE(LoadCheckpoint(CheckpointPath(dir, 3)).ok());
   EXPECT_TRUE(LoadCheckpoint(CheckpointPath(dir, 2)).ok());
   EXPECT_FALSE(std::filesystem::exists(CheckpointPath(dir, 1)));
@@ -123,30 +136,64 @@ TEST(Checkpoint, DamagedOnesDoNotCountAsKept) {
 
 TEST(Checkpoint, NeverDeletesTheOneJustWritten) {
   const std::string dir = ScratchDir();
-  for (int64_t step : {50, 60}) ASSERT_TRUE(SaveCheckpoint(dir, Example(step), 2).ok());
-  ASSERT_TRUE(SaveCheckpoint(dir, Example(10), 2).ok());
+  for (int64_t step : {50, 60}) ASSERT_TRUE(Save(dir, Example(step)).ok());
+  ASSERT_TRUE(Save(dir, Example(10)).ok());
   EXPECT_TRUE(LoadCheckpoint(CheckpointPath(dir, 10)).ok());
+}
+
+// A bit of any byte of the file, and any length it may be cut to.
+TEST(Checkpoint, AnyDamageIsSeen) {
+  const std::string dir = ScratchDir(), path = CheckpointPath(dir, 2);
+  for (int64_t step : {1, 2}) ASSERT_TRUE(Save(dir, Example(step)).ok());
+  const std::string whole = ReadFile(path);
+  std::vector<std::string> damaged;
+  for (size_t i = 0; i < whole.size(); ++i) {
+    damaged.push_back(whole.substr(0, i));
+    damaged.push_back(whole);
+    damaged.back()[i] = static_cast<char>(whole[i] ^ 1 << i % 8);
+  }
+  for (const std::string& bytes : damaged) {
+    WriteFile(path, bytes);
+    const absl::StatusOr<FoundCheckpoint> found = LoadNewestCheckpoint(dir);
+    ASSERT_TRUE(found.ok()) << found.status();
+    EXPECT_EQ(found->checkpoint.step, 1);
+    ASSERT_EQ(found->ignored.size(), 1u);
+    EXPECT_TRUE(absl::StartsWith(found->ignored[0], path + ": ")) << found->ignored[0];
+  }
+}
+
+TEST(Checkpoint, NamesTheDamagedTensor) {
+  const std::string dir = ScratchDir(), path = CheckpointPath(dir, 1);
+  ASSERT_TRUE(Save(dir, Example(1)).ok());
+  std::string bytes = ReadFile(path);
+  bytes.back() ^= 1;
+  WriteFile(path, bytes);
+  EXPECT_EQ(LoadCheckpoint(path).status().message(),
+            path +
+                ": damaged: the data of tensor 'optimizer/blocks.0.q.weight.m' are not those "
+                "that were written");
+  EXPECT_TRUE(LoadCheckpoint(path, CheckpointPart::kWithoutOptimizer).ok());
 }
 
 TEST(Checkpoint, FullDiskLosesNothing) {
   const std::string dir = ScratchDir();
-  for (int64_t step : {1, 2}) ASSERT_TRUE(SaveCheckpoint(dir, Example(step), 2).ok());
+  for (int64_t step : {1, 2}) ASSERT_TRUE(Save(dir, Example(step)).ok());
   const Names before = NamesIn(dir);
   absl::Status status;
   {
     const FileSizeLimit full(300);
-    status = SaveCheckpoint(dir, Example(3), 2);
+    status = Save(dir, Example(3));
   }
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
   EXPECT_TRUE(absl::StrContains(status.message(), "step-00000003")) << status;
   EXPECT_EQ(NamesIn(dir), before);
-  EXPECT_EQ(LatestCheckpoint(dir)->step, 2);
+  EXPECT_EQ(LoadNewestCheckpoint(dir)->checkpoint.step, 2);
 }
 
 TEST(Checkpoint, SaysWhatADirectoryOrAStrangerLacks) {
   const std::string dir = ScratchDir(), path = dir + "/f";
   WriteFile(path, "");
-  EXPECT_FALSE(SaveCheckpoint(path, Example(1), 2).ok());
+  EXPECT_FALSE(Save(path, Example(1)).ok());
   TensorFile stranger;
   stranger.tensors["w"] = Tensor::Full({}, 1.0, DType::kF32);
   ASSERT_TRUE(WriteSafetensors(path, stranger).ok());
@@ -160,11 +207,11 @@ struct Edit {
 
 TEST(Checkpoint, RejectsMetadataThatDoesNotFit) {
   const std::string dir = ScratchDir(), path = CheckpointPath(dir, 1);
-  ASSERT_TRUE(SaveCheckpoint(dir, Example(1), 2).ok());
+  ASSERT_TRUE(Save(dir, Example(1)).ok());
   const TensorFile good = *ReadSafetensors(path);
   for (const Edit& edit :
        std::vector<Edit>{{"step", "many", "'step' in its metadata is 'many', not a number"},
-                         {"format", "2", "a checkpoint of format '2'"},
+                         {"format", "1", "a checkpoint of format '1'"},
                          {"config", "model {}", "its config is not the one"},
                          {"seed", "-1", "'seed' in its metadata is '-1'"}}) {
     TensorFile bad = good;
@@ -174,6 +221,10 @@ TEST(Checkpoint, RejectsMetadataThatDoesNotFit) {
     EXPECT_TRUE(absl::StrContains(status.message(), edit.message)) << status;
   }
   TensorFile bad = good;
+  bad.checksums = false;
+  ASSERT_TRUE(WriteSafetensors(path, bad).ok());
+  EXPECT_TRUE(absl::StrContains(LoadCheckpoint(path).status().message(), "checksums are gone"));
+  bad = good;
   bad.tensors["momentum"] = Tensor::Full({}, 1.0, DType::kF32);
   ASSERT_TRUE(WriteSafetensors(path, bad).ok());
   EXPECT_TRUE(

@@ -102,6 +102,7 @@ absl::Status ValidateConfig(const TrainConfig& config) {
   check("log_every", config.log_every(), 1, kMostSteps);
   check("checkpoint_every", config.checkpoint_every(), 0, kMostSteps);
   check("keep", config.keep(), 2, kMostSteps);
+  check("keep_every", config.keep_every(), 0, kMostSteps);
   check("threads", config.threads(), 0, kMostThreads);
   check("memory_limit_mb", config.memory_limit_mb(), 0, kMostMegabytes);
   if (!status.ok()) return status;

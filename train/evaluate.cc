@@ -21,10 +21,16 @@ std::vector<std::pair<int64_t, int64_t>> Batches(const DataSource& data, int64_t
 }  // namespace
 
 Score Evaluate(const LanguageModel& model, const DataSource& data, int64_t batch, int64_t batches) {
+  return *EvaluateUnless([] { return false; }, model, data, batch, batches);
+}
+
+std::optional<Score> EvaluateUnless(absl::FunctionRef<bool()> stop, const LanguageModel& model,
+                                    const DataSource& data, int64_t batch, int64_t batches) {
   const std::vector<std::pair<int64_t, int64_t>> all = Batches(data, batch);
   const auto size = static_cast<int64_t>(all.size()), count = std::min(batches, size);
   Score score(data.slices());
   for (int64_t i = 0; i < count; ++i) {
+    if (stop()) return std::nullopt;
     const auto [begin, end] = all[i * size / count];
     const Examples part = data.EvalBatch(begin, end);
     score.Add(model.Forward(part.tokens).logits, part.labels, part.slices);

@@ -2,7 +2,9 @@
 #define TRAIN_EVALUATE_H_
 
 #include <cstdint>
+#include <optional>
 
+#include "absl/functional/function_ref.h"
 #include "nn/model.h"
 #include "tasks/data.h"
 #include "train/metrics.h"
@@ -14,6 +16,10 @@ namespace palimpsest {
 // the score of all, does not depend on `batch`.
 Score Evaluate(const LanguageModel& model, const DataSource& data, int64_t batch,
                int64_t batches = INT64_MAX);
+
+// The same, or nothing if `stop` said so between two batches.
+std::optional<Score> EvaluateUnless(absl::FunctionRef<bool()> stop, const LanguageModel& model,
+                                    const DataSource& data, int64_t batch, int64_t batches);
 
 }  // namespace palimpsest
 

@@ -37,12 +37,11 @@ absl::StatusOr<LoadedRun> LoadRun(const std::string& run,
   if (!HasCheckpoints(run))
     return absl::NotFoundError(absl::StrCat(
         run, " holds no trained model: there is no checkpoint in ", RunCheckpoints(run)));
-  const absl::StatusOr<FoundCheckpoint> found = LatestCheckpoint(RunCheckpoints(run));
+  const absl::StatusOr<FoundCheckpoint> found =
+      LoadNewestCheckpoint(RunCheckpoints(run), CheckpointPart::kWithoutOptimizer);
   if (!found.ok()) return found.status();
-  absl::StatusOr<Checkpoint> checkpoint =
-      LoadCheckpoint(found->path, CheckpointPart::kWithoutOptimizer);
-  if (!checkpoint.ok()) return checkpoint.status();
-  absl::StatusOr<TrainConfig> config = ParseConfigText(checkpoint->config, found->path);
+  const Checkpoint& checkpoint = found->checkpoint;
+  absl::StatusOr<TrainConfig> config = ParseConfigText(checkpoint.config, found->path);
   if (!config.ok()) return config.status();
   if (absl::Status s = CheckPlugins(*config); !s.ok()) return s;
   for (const std::string& override_text : overrides) {
@@ -52,13 +51,13 @@ absl::StatusOr<LoadedRun> LoadRun(const std::string& run,
   auto model = LanguageModel::Create(config->model(), RandomStream(config->seed(), "init"),
                                      *ConfigDType(*config));
   if (!model.ok()) return model.status();
-  if (absl::Status s = MatchTensors(found->path, "parameters", checkpoint->params, Params(**model));
+  if (absl::Status s = MatchTensors(found->path, "parameters", checkpoint.params, Params(**model));
       !s.ok())
     return s;
-  absl::StatusOr<NamedTensors> params = ParamsToEvaluate(*config, found->path, *checkpoint);
+  absl::StatusOr<NamedTensors> params = ParamsToEvaluate(*config, found->path, checkpoint);
   if (!params.ok()) return params.status();
   (*model)->ForEachParam([&](const std::string& path, Tensor& param) { param = params->at(path); });
-  return LoadedRun{*std::move(config), *std::move(model), found->path, checkpoint->step};
+  return LoadedRun{*std::move(config), *std::move(model), found->path, checkpoint.step};
 }
 
 }  // namespace palimpsest

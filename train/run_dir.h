@@ -7,14 +7,14 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "nlohmann/json.hpp"
+#include "train/metrics_file.h"
 
 namespace palimpsest {
 
 // What is left of a run:
-//   config.textproto   the resolved config
+//   config.textproto   the resolved config, sealed (sealed_text.h)
 //   version            of the program
-//   metrics.jsonl      one object a line, each with a "step"
+//   metrics.jsonl      see metrics_file.h
 //   summary.json       once the run is complete, see run_summary.h
 //   checkpoints/       see checkpoint.h
 //   lock               held while training
@@ -28,12 +28,9 @@ class RunDir {
   RunDir& operator=(const RunDir&) = delete;
 
   absl::Status WriteConfig(const std::string& config, const std::string& version);
-  // Removes the lines of steps after `step`, which are about to be made again, and opens the file.
-  absl::Status OpenMetrics(int64_t step);
-  // The last line that has `field`; null if none does.
-  absl::StatusOr<nlohmann::json> LastMetrics(const std::string& field) const;
-  // A line is written whole or not at all.
-  absl::Status AppendMetrics(const nlohmann::ordered_json& metrics);
+  // Opens metrics.jsonl for what comes after `step` and, unless `evaluated`, its evaluation.
+  absl::Status OpenMetrics(int64_t step, bool evaluated);
+  MetricsFile& metrics() { return *metrics_; }
 
   const std::string& path() const { return path_; }
   std::string checkpoints() const;
@@ -42,7 +39,8 @@ class RunDir {
   RunDir(std::string path, int lock) : path_(std::move(path)), lock_(lock) {}
 
   const std::string path_;
-  int lock_ = -1, metrics_ = -1;
+  int lock_ = -1;
+  std::unique_ptr<MetricsFile> metrics_;
 };
 
 std::string RunConfigPath(const std::string& run);

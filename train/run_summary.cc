@@ -3,9 +3,11 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "nlohmann/json.hpp"
 #include "train/atomic_file.h"
 #include "train/file.h"
+#include "train/sealed_text.h"
 
 namespace palimpsest {
 namespace {
@@ -48,7 +50,7 @@ std::string RunSummaryPath(const std::string& run) { return JoinPath(run, "summa
 absl::Status WriteSummary(const std::string& run, const RunSummary& summary) {
   nlohmann::ordered_json json{{"status", "complete"}};
   ForEachField(summary, [&](const char* name, const auto& value) { json[name] = value; });
-  return WriteFileAtomically(RunSummaryPath(run), json.dump(2) + "\n");
+  return WriteFileAtomically(RunSummaryPath(run), SealJson(json.dump(2)) + "\n");
 }
 
 absl::StatusOr<RunSummary> ReadSummary(const std::string& run) {
@@ -59,6 +61,8 @@ absl::StatusOr<RunSummary> ReadSummary(const std::string& run) {
   const nlohmann::json json = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object())
     return absl::DataLossError(absl::StrCat(path, " is damaged: it holds no JSON object"));
+  if (CheckJsonSeal(std::string(absl::StripSuffix(*text, "\n"))) == Seal::kBroken)
+    return absl::DataLossError(absl::StrCat(path, " is damaged: it does not have its checksum"));
   RunSummary summary;
   std::string wrong;
   ForEachField(summary, [&](const char* name, auto& value) {

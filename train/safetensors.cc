@@ -12,7 +12,10 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "core/crc32c.h"
+#include "core/parallel.h"
 #include "train/atomic_file.h"
+#include "train/safetensors_checksum.h"
 #include "train/safetensors_header.h"
 
 namespace palimpsest {
@@ -103,11 +106,12 @@ absl::StatusOr<ParsedFile> Parse(const InputFile& file) {
   if (absl::Status s = file.Read(kSafetensorsLengthBytes, text.data(), length); !s.ok()) return s;
   absl::StatusOr<SafetensorsHeader> header = ParseSafetensorsHeader(text, file.size() - data_begin);
   if (!header.ok()) return InFile(file.path(), header.status());
+  if (absl::Status s = TakeChecksums(text, &*header); !s.ok()) return InFile(file.path(), s);
   return ParsedFile{*std::move(header), data_begin};
 }
 
 absl::StatusOr<Tensor> ReadTensor(const InputFile& file, uint64_t data_begin,
-                                  const TensorEntry& entry) {
+                                  const TensorEntry& entry, bool check) {
   const std::optional<DType> dtype = DTypeOfSafetensors(entry.dtype);
   if (!dtype) {
     return absl::UnimplementedError(
@@ -119,12 +123,16 @@ absl::StatusOr<Tensor> ReadTensor(const InputFile& file, uint64_t data_begin,
           file.Read(data_begin + entry.begin, x.mutable_raw(), entry.end - entry.begin);
       !s.ok())
     return s;
+  if (check && entry.crc32c != Crc32c(x.raw(), static_cast<size_t>(x.bytes())))
+    return absl::DataLossError(absl::StrCat(file.path(), ": damaged: the data of tensor ",
+                                            QuotedName(entry.name),
+                                            " are not those that were written"));
   return x;
 }
 
 // The tensors of `file` by dtype, widest first, then by name: so every one is aligned.
 SafetensorsHeader LayOut(const TensorFile& file) {
-  SafetensorsHeader header{{}, file.metadata};
+  SafetensorsHeader header{{}, file.metadata, file.checksums};
   for (const auto& [name, x] : file.tensors) {
     header.tensors.push_back(
         {name, SafetensorsName(x.dtype()), {x.shape().begin(), x.shape().end()}, 0, 0});
@@ -141,6 +149,16 @@ SafetensorsHeader LayOut(const TensorFile& file) {
   return header;
 }
 
+void FillInChecksums(const TensorFile& file, SafetensorsHeader* header) {
+  ParallelFor(static_cast<int64_t>(header->tensors.size()), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      TensorEntry& t = header->tensors[static_cast<size_t>(i)];
+      const Tensor x = CopyTo(file.tensors.at(t.name), Device::kCpu);
+      t.crc32c = Crc32c(x.raw(), static_cast<size_t>(x.bytes()));
+    }
+  });
+}
+
 }  // namespace
 
 absl::StatusOr<TensorFile> ReadSafetensors(const std::string& path, TensorFilter wanted) {
@@ -148,10 +166,10 @@ absl::StatusOr<TensorFile> ReadSafetensors(const std::string& path, TensorFilter
   if (!file.ok()) return file.status();
   absl::StatusOr<ParsedFile> parsed = Parse(*file);
   if (!parsed.ok()) return parsed.status();
-  TensorFile result{{}, std::move(parsed->header.metadata)};
+  TensorFile result{{}, std::move(parsed->header.metadata), parsed->header.checksums};
   for (const TensorEntry& entry : parsed->header.tensors) {
     if (!wanted(entry.name)) continue;
-    absl::StatusOr<Tensor> x = ReadTensor(*file, parsed->data_begin, entry);
+    absl::StatusOr<Tensor> x = ReadTensor(*file, parsed->data_begin, entry, result.checksums);
     if (!x.ok()) return x.status();
     result.tensors.emplace(entry.name, *std::move(x));
   }
@@ -168,8 +186,10 @@ absl::Status CheckSafetensors(const std::string& path) {
 }
 
 absl::Status WriteSafetensors(const std::string& path, const TensorFile& file) {
-  const SafetensorsHeader header = LayOut(file);
-  const absl::StatusOr<std::string> text = FormatSafetensorsHeader(header);
+  SafetensorsHeader header = LayOut(file);
+  if (file.checksums) FillInChecksums(file, &header);
+  const absl::StatusOr<std::string> text =
+      file.checksums ? FormatWithChecksums(header) : FormatSafetensorsHeader(header);
   if (!text.ok()) return InFile(path, text.status());
   absl::StatusOr<AtomicFile> out = AtomicFile::Create(path);
   if (!out.ok()) return out.status();

@@ -16,17 +16,20 @@ namespace palimpsest {
 struct TensorFile {
   NamedTensors tensors;
   std::map<std::string, std::string> metadata;
+  // With checksums of the header and of each tensor: other readers take them for metadata.
+  bool checksums = false;
 };
 
 using TensorFilter = absl::FunctionRef<bool(const std::string& name)>;
 
 // Reads the tensors whose names `wanted` accepts. The whole file is validated first, by the rules
 // of the reference reader; an error names the file, the tensor and what is wrong. F64, F32, BF16,
-// I32 and I64 are read; a wanted tensor of another dtype is Unimplemented.
+// I32 and I64 are read; a wanted tensor of another dtype is Unimplemented. DataLoss: the header or
+// a wanted tensor does not have the checksum it was written with (safetensors_checksum.h).
 absl::StatusOr<TensorFile> ReadSafetensors(const std::string& path, TensorFilter wanted);
 absl::StatusOr<TensorFile> ReadSafetensors(const std::string& path);
 
-// Whether `path` is a complete, valid file, by its header and its length alone.
+// Whether `path` is a complete, valid file, by its header, that one's checksum, and its length.
 absl::Status CheckSafetensors(const std::string& path);
 
 // Writes `file` whole or not at all: `path` holds the new contents, on disk, or what it held

@@ -21,11 +21,13 @@ struct TensorEntry {
   std::string name, dtype;
   std::vector<uint64_t> shape;
   uint64_t begin = 0, end = 0;
+  uint32_t crc32c = 0;  // Of its data.
 };
 
 struct SafetensorsHeader {
   std::vector<TensorEntry> tensors;  // In the order of their data.
   std::map<std::string, std::string> metadata;
+  bool checksums = false;  // Every tensor has its crc32c, and so has the header.
 };
 
 // Parses the header's text and checks that its tensors fill `data_bytes` bytes exactly, without

@@ -197,9 +197,13 @@ absl::StatusOr<StepResult> Trainer::Step(bool with_statistics) {
 }
 
 Score Trainer::Evaluate(int64_t batches) {
+  return *EvaluateUnless([] { return false; }, batches);
+}
+
+std::optional<Score> Trainer::EvaluateUnless(absl::FunctionRef<bool()> stop, int64_t batches) {
   const NamedTensors params = optimizer_->Averaged(params_, optimizer_state_);
   model_->ForEachParam([&](const std::string& path, Tensor& param) { param = params.at(path); });
-  return palimpsest::Evaluate(*model_, *data_, config_.batch(), batches);
+  return palimpsest::EvaluateUnless(stop, *model_, *data_, config_.batch(), batches);
 }
 
 absl::StatusOr<Checkpoint> Trainer::MakeCheckpoint(const std::string& version) const {

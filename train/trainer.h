@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "nn/model.h"
@@ -46,6 +48,8 @@ class Trainer {
   // With the average of the weights, if the optimizer has one.
   // At most `batches` batches spread over the validation data; without a limit all of it.
   Score Evaluate(int64_t batches = INT64_MAX);
+  // The same, or nothing if `stop` said so between two batches.
+  std::optional<Score> EvaluateUnless(absl::FunctionRef<bool()> stop, int64_t batches = INT64_MAX);
 
   absl::StatusOr<Checkpoint> MakeCheckpoint(const std::string& version) const;
   // `where` is the checkpoint's file, for messages.
