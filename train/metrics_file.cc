@@ -33,11 +33,14 @@ Line ReadLine(const std::string& text) {
   return {text.starts_with('{') ? Line::kDamaged : Line::kAnothers, {}};
 }
 
-bool MadeAgain(const nlohmann::json& line, int64_t step, bool evaluated) {
+int64_t StepOf(const nlohmann::json& line) {
   const auto found = line.find("step");
-  if (found == line.end() || !found->is_number_integer()) return false;
-  const int64_t of = found->get<int64_t>();
-  return of > step || (of == step && !evaluated && line.contains("val_loss"));
+  return found != line.end() && found->is_number_integer() ? found->get<int64_t>() : 0;
+}
+
+bool MadeAgain(const nlohmann::json& line, int64_t step, bool evaluate) {
+  const int64_t of = StepOf(line);
+  return of > step || (of == step && evaluate && line.contains("val_loss"));
 }
 
 absl::Status AppendToFile(const std::string& path, const std::string& text) {
@@ -49,10 +52,10 @@ absl::Status AppendToFile(const std::string& path, const std::string& text) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<MetricsFile>> MetricsFile::Open(const std::string& path,
-                                                               int64_t step, bool evaluated) {
+                                                               int64_t step, bool evaluate) {
   std::unique_ptr<MetricsFile> file(new MetricsFile(path));
   if (FileExists(path)) {
-    if (absl::Status s = file->Clean(step, evaluated); !s.ok()) return s;
+    if (absl::Status s = file->Clean(step, evaluate); !s.ok()) return s;
   }
   file->fd_ = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (file->fd_ < 0) return Failed("open", path);
@@ -63,7 +66,7 @@ MetricsFile::~MetricsFile() {
   if (fd_ >= 0) close(fd_);
 }
 
-absl::Status MetricsFile::Clean(int64_t step, bool evaluated) {
+absl::Status MetricsFile::Clean(int64_t step, bool evaluate) {
   const absl::StatusOr<std::string> text = ReadFileToString(path_);
   if (!text.ok()) return text.status();
   std::string kept, damaged;
@@ -79,9 +82,11 @@ absl::Status MetricsFile::Clean(int64_t step, bool evaluated) {
       absl::StrAppend(&damaged, raw, "\n");
       continue;
     }
-    if (line.kind == Line::kOurs && MadeAgain(line.json, step, evaluated)) continue;
+    if (line.kind == Line::kOurs && MadeAgain(line.json, step, evaluate)) continue;
     absl::StrAppend(&kept, raw, "\n");
-    if (line.kind == Line::kOurs && line.json.contains("loss")) last_step_ = std::move(line.json);
+    if (line.kind != Line::kOurs) continue;
+    if (StepOf(line.json) == step && line.json.contains("val_loss")) evaluated_ = true;
+    if (line.json.contains("loss")) last_step_ = std::move(line.json);
   }
   if (kept == *text) return absl::OkStatus();
   absl::Status status;

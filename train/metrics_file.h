@@ -16,11 +16,11 @@ namespace palimpsest {
 // (sealed_text.h).
 class MetricsFile {
  public:
-  // Opens `path` for what comes after `step` and, unless `evaluated`, its evaluation. Lines of
-  // these, which are about to be made again, are removed; damaged ones are moved to `path`.damaged;
-  // those that are no objects are not ours, and stay.
+  // Opens `path` for what comes after `step` or, with `evaluate`, for its evaluation too.
+  // Lines of these, which are about to be made again, are removed; damaged ones are moved to
+  // `path`.damaged; those that are no objects are not ours, and stay.
   static absl::StatusOr<std::unique_ptr<MetricsFile>> Open(const std::string& path, int64_t step,
-                                                           bool evaluated);
+                                                           bool evaluate);
   ~MetricsFile();
   MetricsFile(const MetricsFile&) = delete;
   MetricsFile& operator=(const MetricsFile&) = delete;
@@ -37,11 +37,12 @@ class MetricsFile {
 
  private:
   explicit MetricsFile(std::string path) : path_(std::move(path)) {}
-  absl::Status Clean(int64_t step, bool evaluated);
+  absl::Status Clean(int64_t step, bool evaluate);
 
   const std::string path_;
   int fd_ = -1;
   nlohmann::json last_step_;
+  bool evaluated_ = false;
   std::vector<std::string> damaged_;
 };
 

@@ -18,7 +18,7 @@ using ::testing::HasSubstr;
 class MetricsFileTest : public testing::Test {
  protected:
   MetricsFileTest() {
-    const auto file = *MetricsFile::Open(path_, 0, true);
+    const auto file = *MetricsFile::Open(path_, 0, false);
     EXPECT_TRUE(file->last_step().is_null());
     for (int step : {1, 2, 3})
       EXPECT_TRUE(file->Append({{"step", step}, {"loss", 0.5 * step}}).ok());
@@ -37,12 +37,13 @@ class MetricsFileTest : public testing::Test {
 TEST_F(MetricsFileTest, OpeningDropsOnlyWhatWillBeMadeAgain) {
   EXPECT_EQ(ReadFile(path_), one_ + two_ + three_ + scored_);
   WriteFile(path_, ReadFile(path_) + "a note\n{\"step\": 2, \"lo");
-  EXPECT_EQ((*MetricsFile::Open(path_, 3, true))->last_step()["loss"], 1.5);
+  EXPECT_EQ((*MetricsFile::Open(path_, 3, false))->last_step()["loss"], 1.5);
+  EXPECT_TRUE((*MetricsFile::Open(path_, 3, false))->evaluated());
   EXPECT_EQ(ReadFile(path_), one_ + two_ + three_ + scored_ + "a note\n");
-  ASSERT_TRUE(MetricsFile::Open(path_, 3, false).ok());
+  ASSERT_TRUE(MetricsFile::Open(path_, 3, true).ok());
   EXPECT_EQ(ReadFile(path_), one_ + two_ + three_ + "a note\n");
-  const auto file = *MetricsFile::Open(path_, 2, false);
-  EXPECT_TRUE(file->damaged().empty());
+  const auto file = *MetricsFile::Open(path_, 2, true);
+  EXPECT_TRUE(file->damaged().empty() && !file->evaluated());
   ASSERT_TRUE(file->Append({{"step", 3}}).ok());
   EXPECT_EQ(ReadFile(path_), one_ + two_ + "a note\n" + Line(R"({"step":3})"));
 }
@@ -52,7 +53,7 @@ TEST_F(MetricsFileTest, DamagedLinesAreMovedAway) {
   changed[changed.find("1.0")] = '7';
   for (int times : {1, 2}) {
     WriteFile(path_, one_ + changed + three_);
-    const auto file = *MetricsFile::Open(path_, 3, true);
+    const auto file = *MetricsFile::Open(path_, 3, false);
     EXPECT_THAT(file->damaged(), ElementsAre(HasSubstr(path_ + ":2: moved to " + path_)));
     EXPECT_EQ(ReadFile(path_), one_ + three_);
     std::string all;
@@ -67,7 +68,7 @@ TEST_F(MetricsFileTest, EveryChangeIsSeenOrBearsOnNothing) {
     std::string flipped = two_;
     flipped[i] = static_cast<char>(flipped[i] ^ 1 << i % 8);
     WriteFile(path_, one_ + flipped + three_ + scored_);
-    const auto file = *MetricsFile::Open(path_, 3, true);
+    const auto file = *MetricsFile::Open(path_, 3, false);
     const std::string after = ReadFile(path_);
     EXPECT_THAT(after, HasSubstr(one_));
     EXPECT_THAT(after, HasSubstr(scored_));

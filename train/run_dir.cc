@@ -69,9 +69,9 @@ absl::Status RunDir::WriteConfig(const std::string& config, const std::string& v
   return status;
 }
 
-absl::Status RunDir::OpenMetrics(int64_t step, bool evaluated) {
+absl::Status RunDir::OpenMetrics(int64_t step, bool evaluate) {
   absl::StatusOr<std::unique_ptr<MetricsFile>> file =
-      MetricsFile::Open(MetricsPath(path_), step, evaluated);
+      MetricsFile::Open(MetricsPath(path_), step, evaluate);
   if (file.ok()) metrics_ = *std::move(file);
   return file.status();
 }

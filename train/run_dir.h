@@ -28,8 +28,8 @@ class RunDir {
   RunDir& operator=(const RunDir&) = delete;
 
   absl::Status WriteConfig(const std::string& config, const std::string& version);
-  // Opens metrics.jsonl for what comes after `step` and, unless `evaluated`, its evaluation.
-  absl::Status OpenMetrics(int64_t step, bool evaluated);
+  // Opens metrics.jsonl for what comes after `step` and, with `evaluate`, for its evaluation too.
+  absl::Status OpenMetrics(int64_t step, bool evaluate);
   MetricsFile& metrics() { return *metrics_; }
 
   const std::string& path() const { return path_; }

@@ -34,7 +34,7 @@ TEST(RunDir, ARunIsNotOverwritten) {
     const auto dir = RunDir::Open(path, false);
     ASSERT_TRUE(dir.ok()) << begun;
     ASSERT_TRUE((*dir)->WriteConfig("steps: 1\n", "v1").ok());
-    ASSERT_TRUE((*dir)->OpenMetrics(0, true).ok());
+    ASSERT_TRUE((*dir)->OpenMetrics(0, false).ok());
     if (begun == 0) continue;
     ASSERT_TRUE((*dir)->metrics().Append({{"step", 1}}).ok());
   }

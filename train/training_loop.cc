@@ -75,7 +75,8 @@ absl::Status TrainingLoop::RunAll() {
   }
   if (done_) return absl::OkStatus();
   // What was saved before it was evaluated.
-  if (first_step_ > 0 && !AtEnd() && Due(first_step_, config_.eval_every())) {
+  if (dir_ != nullptr && !dir_->metrics().evaluated() && first_step_ > 0 && !AtEnd() &&
+      Due(first_step_, config_.eval_every())) {
     if (absl::Status s = Evaluate(/*whole=*/false); !s.ok()) return s;
   }
   while (!AtEnd() && !done_ && !result_.stopped) {
@@ -99,8 +100,8 @@ absl::Status TrainingLoop::Recall() {
 }
 
 absl::Status TrainingLoop::OpenMetrics() {
-  const bool evaluate = AtEnd() || Due(trainer_.step(), config_.eval_every());
-  if (absl::Status s = dir_->OpenMetrics(trainer_.step(), done_ || !evaluate); !s.ok()) return s;
+  // At the end everything is evaluated, whatever was evaluated before.
+  if (absl::Status s = dir_->OpenMetrics(trainer_.step(), AtEnd() && !done_); !s.ok()) return s;
   for (const std::string& line : dir_->metrics().damaged()) progress_.Print("damaged  " + line);
   const nlohmann::json& line = dir_->metrics().last_step();
   if (!line.is_object()) return absl::OkStatus();
