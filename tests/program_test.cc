@@ -51,8 +51,9 @@ TEST(Program, TrainsEvaluatesAndGenerates) {
               AllOf(HasSubstr("parameters"), HasSubstr("step 6/6  loss "), HasSubstr("val loss"),
                     HasSubstr("tok/s"), Not(HasSubstr("\x1b"))));
   ExpectFits80Columns(trained.out, run.run_dir);
-  EXPECT_THAT(NamesIn(run.run_dir), AllOf(Contains("config.textproto"), Contains("version"),
-                                          Contains("metrics.jsonl"), Contains("checkpoints")));
+  EXPECT_THAT(NamesIn(run.run_dir),
+              AllOf(Contains("config.textproto"), Contains("version"), Contains("metrics.jsonl"),
+                    Contains("checkpoints"), Contains("tensorboard")));
   EXPECT_EQ(NamesIn(run.run_dir + "/checkpoints").size(), 2u);
 
   const ProcessResult scored = Palimpsest({"eval", "--run=" + run.run_dir});
@@ -115,6 +116,26 @@ TEST(Program, StoppedBySignalsItGoesOnToTheSameBits) {
   ASSERT_EQ(rest.code, 0) << rest.err;
   std::vector<std::string> expected = Losses(whole.run_dir);
   EXPECT_EQ(Losses(stopped.run_dir), expected);
+}
+
+// All is saved by then: it does not wait for the evaluation of everything.
+TEST(Program, ASignalEndsTheLastEvaluation) {
+  const SmallRun run;
+  std::string words;
+  while (words.size() < 200000) words += "the memory maps keys to values. ";
+  WriteFile(run.dir + "/val", words);
+  std::vector<std::string> args =
+      run.TrainArgs({"steps=2", "threads=1", "data.bytes.val_path=" + run.dir + "/val"});
+  Process process(PalimpsestCommand(args));
+  process.WaitFor("step 2/2");
+  process.Signal(SIGINT);
+  const ProcessResult cut = process.Wait();
+  EXPECT_EQ(cut.code, 75) << cut.err;
+  EXPECT_THAT(cut.out, AllOf(HasSubstr("stopped in the evaluation after step 2"),
+                             Not(HasSubstr("val loss"))));
+  const ProcessResult rest = Palimpsest({"train", "--run_dir=" + run.run_dir, "--resume"});
+  EXPECT_EQ(rest.code, 0) << rest.err;
+  EXPECT_THAT(rest.out, AllOf(HasSubstr("val loss"), Not(HasSubstr("step 1/2"))));
 }
 
 TEST(Program, ASecondSignalEndsItAtOnce) {

@@ -7,8 +7,12 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 #include <utility>
+#include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 namespace palimpsest {
@@ -99,6 +103,19 @@ absl::Status WriteFileAtomically(const std::string& path, const std::string& con
   if (!file.ok()) return file.status();
   if (absl::Status s = file->Append(contents.data(), contents.size()); !s.ok()) return s;
   return file->Commit();
+}
+
+absl::Status RemovePartialFiles(const std::string& dir) {
+  std::error_code error;
+  std::vector<std::filesystem::path> partial;
+  for (std::filesystem::directory_iterator it(dir, error), end; !error && it != end;
+       it.increment(error)) {
+    if (absl::StrContains(it->path().filename().string(), AtomicFile::kPartial))
+      partial.push_back(it->path());
+  }
+  for (size_t i = 0; !error && i < partial.size(); ++i) std::filesystem::remove(partial[i], error);
+  if (!error) return absl::OkStatus();
+  return ErrnoStatus(error.value(), dir, "removing files that were not finished");
 }
 
 }  // namespace palimpsest

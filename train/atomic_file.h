@@ -35,6 +35,10 @@ class AtomicFile {
 // Replaces the contents of `path` by `contents`, whole or not at all.
 absl::Status WriteFileAtomically(const std::string& path, const std::string& contents);
 
+// Removes from `dir` what writers that were killed left of files they had not committed. None may
+// be at work.
+absl::Status RemovePartialFiles(const std::string& dir);
+
 }  // namespace palimpsest
 
 #endif  // TRAIN_ATOMIC_FILE_H_

@@ -203,8 +203,9 @@ absl::StatusOr<FoundCheckpoint> LoadNewestCheckpoint(const std::string& dir, Che
     if (checkpoint.ok()) return FoundCheckpoint{path, *std::move(checkpoint), std::move(ignored)};
     ignored.push_back(std::string(checkpoint.status().message()));
   }
-  const std::string why = ignored.empty() ? "" : absl::StrCat(": ", absl::StrJoin(ignored, "; "));
-  return absl::NotFoundError(absl::StrCat(dir, ": no whole checkpoint", why));
+  if (ignored.empty()) return absl::NotFoundError(absl::StrCat(dir, ": no checkpoint"));
+  return absl::DataLossError(
+      absl::StrCat(dir, ": no whole checkpoint: ", absl::StrJoin(ignored, "; ")));
 }
 
 absl::Status MatchTensors(const std::string& where, const std::string& what,

@@ -52,7 +52,8 @@ struct FoundCheckpoint {
   Checkpoint checkpoint;
   std::vector<std::string> ignored;  // Newer files that are not whole, a line each saying why.
 };
-// The newest whole checkpoint in `dir`; NotFound, with the reasons, if there is none.
+// The newest whole checkpoint in `dir`; NotFound if there is no file of one, DataLoss, with the
+// reasons, if none is whole.
 absl::StatusOr<FoundCheckpoint> LoadNewestCheckpoint(const std::string& dir,
                                                      CheckpointPart part = CheckpointPart::kAll);
 

@@ -94,7 +94,7 @@ TEST(Checkpoint, LatestSaysWhyThereIsNone) {
   const std::string dir = ScratchDir();
   WriteFile(CheckpointPath(dir, 5), "garbage");
   const absl::Status status = LoadNewestCheckpoint(dir).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
   EXPECT_TRUE(
       absl::StrContains(status.message(), "step-00000005.safetensors: not a safetensors file"))
       << status;

@@ -158,8 +158,8 @@ absl::StatusOr<TrainConfig> ParseConfigText(const std::string& text, const std::
 
 bool BearsOnNoResult(const std::string& field) {
   static const std::set<std::string> kFields = {
-      "log_every", "checkpoint_every", "keep", "keep_every", "tensorboard", "threads",
-      "memory_limit_mb", "run_dir",
+      "log_every", "checkpoint_every", "keep", "keep_every", "tensorboard",
+      "tensorboard_histograms", "threads", "memory_limit_mb", "run_dir",
       // What they hold is in data.fingerprint.
       "data.bytes.path", "data.bytes.val_path", "data.needle.haystack"};
   // Where a plugin is; the model names its rules.

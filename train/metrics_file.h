@@ -30,9 +30,10 @@ class MetricsFile {
   // Everything so far is on disk.
   absl::Status Sync();
 
-  // As it was opened: the last line of a training step, null if there is none; and what was
-  // damaged.
+  // As it was opened: the last line of a training step, null if there is none; whether there is an
+  // evaluation of `step`; and what was damaged.
   const nlohmann::json& last_step() const { return last_step_; }
+  bool evaluated() const { return evaluated_; }
   const std::vector<std::string>& damaged() const { return damaged_; }
 
  private:

@@ -56,7 +56,11 @@ absl::StatusOr<std::unique_ptr<RunDir>> RunDir::Open(const std::string& path, bo
     close(lock);
     return absl::UnavailableError(absl::StrCat("another process is training in ", path));
   }
-  return std::unique_ptr<RunDir>(new RunDir(path, lock));
+  std::unique_ptr<RunDir> run(new RunDir(path, lock));
+  for (const std::string& dir : {path, RunCheckpoints(path)}) {
+    if (absl::Status s = RemovePartialFiles(dir); !s.ok()) return s;
+  }
+  return run;
 }
 
 RunDir::~RunDir() { close(lock_); }

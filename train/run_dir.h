@@ -17,6 +17,7 @@ namespace palimpsest {
 //   metrics.jsonl      see metrics_file.h
 //   summary.json       once the run is complete, see run_summary.h
 //   checkpoints/       see checkpoint.h
+//   tensorboard/       see tensorboard_log.h
 //   lock               held while training
 class RunDir {
  public:

@@ -10,8 +10,10 @@
 #include "core/allocator.h"
 #include "core/parallel.h"
 #include "train/config.h"
+#include "train/file.h"
 #include "train/run_dir.h"
 #include "train/stop_signal.h"
+#include "train/tensorboard_log.h"
 #include "train/training_loop.h"
 #include "train/version.h"
 
@@ -46,8 +48,8 @@ void PrintBanner(Trainer* trainer, bool resumed, Progress* progress) {
 
 // The newest complete checkpoint into `trainer`; false if none was saved yet.
 absl::StatusOr<bool> RestoreNewest(Trainer* trainer, const RunDir& dir, Progress* progress) {
-  if (!HasCheckpoints(dir.path())) return false;
   absl::StatusOr<FoundCheckpoint> found = LoadNewestCheckpoint(dir.checkpoints());
+  if (absl::IsNotFound(found.status())) return false;
   if (!found.ok()) return found.status();
   for (const std::string& line : found->ignored) progress->Print("ignored  " + line);
   const absl::StatusOr<TrainConfig> before = ParseConfigText(found->checkpoint.config, found->path);
@@ -56,6 +58,17 @@ absl::StatusOr<bool> RestoreNewest(Trainer* trainer, const RunDir& dir, Progress
   if (absl::Status s = trainer->Restore(found->path, std::move(found->checkpoint)); !s.ok())
     return s;
   return true;
+}
+
+absl::StatusOr<std::vector<std::unique_ptr<RunLog>>> MakeLogs(const Trainer& trainer,
+                                                              const RunDir& dir) {
+  std::vector<std::unique_ptr<RunLog>> logs;
+  if (trainer.config().tensorboard()) {
+    auto log = MakeTensorBoardLog(JoinPath(dir.path(), "tensorboard"), trainer);
+    if (!log.ok()) return log.status();
+    logs.push_back(*std::move(log));
+  }
+  return logs;
 }
 
 }  // namespace
@@ -91,7 +104,11 @@ absl::StatusOr<TrainingResult> RunTraining(const TrainConfig& config, bool resum
   CatchStopSignals();
   PrintBanner(trainer->get(), resumed, progress);
   if (absl::Status s = progress->status(); !s.ok()) return s;
-  return TrainingLoop(trainer->get(), dir->get(), "", progress).Run();
+  absl::StatusOr<std::vector<std::unique_ptr<RunLog>>> logs = MakeLogs(**trainer, **dir);
+  if (!logs.ok()) return logs.status();
+  std::vector<RunLog*> listening;
+  for (const std::unique_ptr<RunLog>& log : *logs) listening.push_back(log.get());
+  return TrainingLoop(trainer->get(), dir->get(), "", progress, listening).Run();
 }
 
 }  // namespace palimpsest

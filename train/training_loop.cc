@@ -216,7 +216,7 @@ absl::Status TrainingLoop::Evaluate(bool whole) {
 
 absl::Status TrainingLoop::Log(const nlohmann::ordered_json& line) {
   if (dir_ == nullptr) return absl::OkStatus();
-  if (absl::Status s = dir_->metrics().Append(line); !s.ok()) return s;
+  if (absl::Status s = dir_->metrics().Append(line); !s.ok()) return WithAdvice(s, "logged");
   for (RunLog* log : logs_) {
     if (absl::Status s = log->OnLine(line); !s.ok()) return s;
   }
@@ -230,9 +230,7 @@ absl::Status TrainingLoop::Save() {
   // So that the metrics of all steps up to a checkpoint's are there when it is.
   absl::Status status = dir_->metrics().Sync();
   if (status.ok()) status = SaveCheckpoint(dir_->checkpoints(), *checkpoint);
-  if (!status.ok())
-    return absl::Status(status.code(), absl::StrCat("step ", trainer_.step(), " is not saved: ",
-                                                    std::string(status.message()), Advice()));
+  if (!status.ok()) return WithAdvice(status, "saved");
   saved_step_ = trainer_.step();
   const absl::Status pruned =
       PruneCheckpoints(dir_->checkpoints(), saved_step_, {config_.keep(), config_.keep_every()});
@@ -240,10 +238,13 @@ absl::Status TrainingLoop::Save() {
   return absl::OkStatus();
 }
 
-// What to do when a step cannot be saved.
-std::string TrainingLoop::Advice() const {
-  if (saved_step_ < 0) return "";
-  return absl::StrCat("; once that is mended, --resume goes on from step ", saved_step_);
+// Of a step that could not be `done`: what that means, and what to do.
+absl::Status TrainingLoop::WithAdvice(const absl::Status& status, const char* done) const {
+  const std::string from =
+      saved_step_ < 0 ? "begins again" : absl::StrCat("goes on from step ", saved_step_);
+  return absl::Status(status.code(), absl::StrCat("step ", trainer_.step(), " is not ", done, ": ",
+                                                  std::string(status.message()),
+                                                  "; once that is mended, --resume ", from));
 }
 
 std::vector<std::string> TrainingLoop::Fields(int64_t step) const {

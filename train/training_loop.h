@@ -36,7 +36,7 @@ class TrainingLoop {
   absl::Status Evaluate(bool whole);
   absl::Status Log(const nlohmann::ordered_json& line);
   absl::Status Save();
-  std::string Advice() const;
+  absl::Status WithAdvice(const absl::Status& status, const char* done) const;
   std::vector<std::string> Fields(int64_t step) const;
 
   Trainer& trainer_;
