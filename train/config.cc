@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "google/protobuf/text_format.h"
 #include "memory_rules/rule.h"
+#include "train/config_conflicts.h"
 #include "train/file.h"
 #include "train/override.h"
 #include "train/proto_text.h"
@@ -114,7 +115,8 @@ absl::Status ValidateConfig(const TrainConfig& config) {
     return absl::InvalidArgumentError(
         absl::StrCat("stop_accuracy is ", config.stop_accuracy(), ", must be at most 1"));
   if (config.run_dir().empty()) return absl::InvalidArgumentError("run_dir is empty");
-  return ConfigDType(config).status();
+  if (absl::Status s = ConfigDType(config).status(); !s.ok()) return s;
+  return CheckConflicts(config);
 }
 
 absl::Status CheckPlugins(const TrainConfig& config) {

@@ -50,7 +50,7 @@ class InitFrom : public testing::Test {
     Progress progress(out_);
     return std::string(RunTraining(config, resume, &progress).status().message());
   }
-  std::string SavedFile() const { return LatestCheckpoint(run_ + "/checkpoints")->path; }
+  std::string SavedFile() const { return LoadNewestCheckpoint(run_ + "/checkpoints")->path; }
   std::string Problem(const std::string& block) {
     TrainConfig config = Config(block);
     config.set_init_from(run_);

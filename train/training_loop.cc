@@ -138,6 +138,8 @@ absl::Status TrainingLoop::Finish() {
     if (absl::Status s = Evaluate(/*whole=*/true); !s.ok()) return s;
   }
   if (dir_ == nullptr || result_.stopped) return absl::OkStatus();
+  // Whoever finds a summary finds all metrics too.
+  if (absl::Status s = dir_->metrics().Sync(); !s.ok()) return s;
   return WriteSummary(dir_->path(), {.step = trainer_.step(),
                                      .tokens = trainer_.tokens(),
                                      .loss = loss_,
