@@ -42,7 +42,7 @@ border-bottom:1px solid var(--line)}
 overflow-wrap:anywhere}
 .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:10px}
 figure{margin:0;min-width:0}
-figure svg{display:block;width:100%;height:auto;max-width:620px}
+figure svg{display:block;width:100%;height:auto;max-width:620px;overflow:visible}
 .legend{list-style:none;display:flex;flex-wrap:wrap;gap:2px 16px;padding:0;margin:0 0 10px}
 .legend button{all:unset;cursor:pointer;display:flex;align-items:center;gap:7px;font-size:14px;
 overflow-wrap:anywhere}
