@@ -106,20 +106,26 @@ Tensor BoxStack::Outer(const Weights& w, int i, const Tensor& h) const {
   return Reshape(FromRows(y, batch, n), {batch, rows, n * y.dim(2)});
 }
 
+Tensor BoxStack::WithIdentity(const Tensor& y, const Tensor& x) const {
+  const Shape each{x.dim(0), x.dim(1), vectors_, key_};
+  return Reshape(Add(Reshape(y, each), Reshape(x, {x.dim(0), x.dim(1), 1, key_})), y.shape());
+}
+
 Tensor BoxStack::Forward(const Weights& w, const Tensor& x) const {
-  Tensors skips(vectors_, x);
-  if (scalars_ > 0) skips.push_back(MatMul(x, w.Fixed(0), {.b = true}));
-  Tensor y = w.Apply(0, x);
-  if (mlp_) {
-    const Tensor h = gelu_ ? Gelu(y) : Silu(y);
-    Tensors parts;
-    if (vectors_ > 0) parts.push_back(Slice(h, 2, 0, vectors_ * hidden_));
-    if (scalars_ > 0) parts.push_back(Slice(h, 2, vectors_ * hidden_, h.dim(2)));
-    for (size_t i = 0; i < parts.size(); ++i)
-      parts[i] = Outer(w, static_cast<int>(i) + 1, parts[i]);
-    y = parts.size() == 1 ? parts[0] : Concat(parts, 2);
+  const auto rows_of_numbers = [&] { return MatMul(x, w.Fixed(0), {.b = true}); };
+  const Tensor z = w.Apply(0, x);
+  if (!mlp_) {
+    if (scalars_ == 0) return WithIdentity(z, x);
+    Tensors skips(vectors_, x);
+    skips.push_back(rows_of_numbers());
+    return Add(z, Concat(skips, 2));
   }
-  return Add(y, skips.size() == 1 ? skips[0] : Concat(skips, 2));
+  const Tensors h = Split(gelu_ ? Gelu(z) : Silu(z), {vectors_ * hidden_, scalars_ * hidden_}, 2);
+  Tensors parts;
+  if (vectors_ > 0) parts.push_back(WithIdentity(Outer(w, 1, h[0]), x));
+  if (scalars_ > 0)
+    parts.push_back(Add(Outer(w, static_cast<int>(parts.size()) + 1, h[1]), rows_of_numbers()));
+  return parts.size() == 1 ? parts[0] : Concat(parts, 2);
 }
 
 Tensor BoxStack::Output(Box box, const Tensor& all) const {

@@ -49,6 +49,7 @@ class BoxStack {
   Tensor Output(Box box, const Tensor& all) const;
 
  private:
+  Tensor WithIdentity(const Tensor& y, const Tensor& x) const;
   Tensor Outer(const Weights& w, int i, const Tensor& h) const;
   int64_t SizeOf(Box box) const;
   int64_t PlaceOf(Box box) const;

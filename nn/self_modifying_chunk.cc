@@ -169,7 +169,8 @@ std::vector<LinearUpdate> SelfModifyingScan::Updates(const BoxSignals& s,
   // A token's pairs are one step: the first forgets and erases, the last adds the momentum.
   if (log_momentum && pairs > 1)
     beta = Tensor::Full(s.eta.shape(), 0.0, s.eta.dtype(), s.eta.device());
-  const InnerFactors g = Gradient(anchor, s.k, s.v);
+  const bool linear = config_.structure() == ModelConfig::SelfModifying::LINEAR;
+  const InnerFactors g = linear ? LinearGradient(anchor, s.k, s.v) : Gradient(anchor, s.k, s.v);
   std::vector<LinearUpdate> updates;
   for (size_t i = 0; i < stack_.num_weights(); ++i) {
     const auto gate = [&](const Tensor& x, double other) {

@@ -50,6 +50,15 @@ BoxScan Joined(const std::vector<BoxScan>& parts) {
   return joined;
 }
 
+// Rows of a and of b one after the other, [batch, 2 time, dim]: the pairs of a target that is not
+// constant.
+Tensor InTurn(const Tensor& a, const Tensor& b) {
+  const int64_t batch = a.dim(0), time = a.dim(1), dim = a.dim(2);
+  const Tensor pairs =
+      Concat({Reshape(a, {batch, time, 1, dim}), Reshape(b, {batch, time, 1, dim})}, 2);
+  return Reshape(pairs, {batch, 2 * time, dim});
+}
+
 Tensor AsGate(const Tensor& x) { return Reshape(x, {x.dim(0), x.dim(1)}); }
 
 }  // namespace
@@ -93,15 +102,19 @@ InnerFactors SelfModifyingScan::Gradient(const State& at, const Tensor& k, const
       return ObjectiveLoss(Objective::kL2, stack_.Forward(w, k), target, 2.0, {});
     });
   }
-  // The factors' rows, in turn, are those of k and of v.
-  const int64_t batch = k.dim(0), time = k.dim(1), key = k.dim(2);
-  const Tensor both =
-      Concat({Reshape(k, {batch, time, 1, key}), Reshape(v, {batch, time, 1, key})}, 2);
+  const Tensor both = InTurn(k, v);
   return InnerGradient(weights, [&](const Weights& w) {
-    const Tensor y = stack_.Forward(w, Reshape(both, {batch, 2 * time, key}));
-    const Tensors sides = Split(Reshape(y, {batch, time, 2, y.dim(2)}), {1, 1}, 2);
+    const Tensor y = stack_.Forward(w, both);
+    const Tensors sides = Split(Reshape(y, {k.dim(0), k.dim(1), 2, y.dim(2)}), {1, 1}, 2);
     return ObjectiveLoss(Objective::kL2, sides[0], sides[1], 2.0, {});
   });
+}
+
+InnerFactors SelfModifyingScan::LinearGradient(const State& at, const Tensor& k,
+                                               const Tensor& v) const {
+  const Tensor error = stack_.Forward(At(at), Sub(k, v));
+  if (config_.stop_gradient_target()) return {{error}, {k}};
+  return {{InTurn(error, Neg(error))}, {InTurn(k, v)}};
 }
 
 Tensor SelfModifyingScan::StepSize(const Tensor& eta, const Tensor& x) const {

@@ -61,6 +61,8 @@ class SelfModifyingScan {
   SharedWeights At(const State& state) const;
   BoxSignals Generate(const BoxInputs& in, const State& anchor) const;
   InnerFactors Gradient(const State& at, const Tensor& k, const Tensor& v) const;
+  // The same of a linear stack, whose error is what it says of k - v.
+  InnerFactors LinearGradient(const State& at, const Tensor& k, const Tensor& v) const;
   // eta [batch, time] for inputs x [batch, time, in].
   Tensor StepSize(const Tensor& eta, const Tensor& x) const;
   LinearUpdate ExactUpdate(const BoxSignals& s) const;
