@@ -71,10 +71,10 @@ class SelfModifying : public Mixer {
           MakeLinear(init.At(name), width_, size, init.stddev),
           MakeShortConv(init.At(absl::StrCat(name, "_conv")), size, config_.conv())};
     };
-    project("x", Generates());
+    project("x", ReadsX());
     project("q", config_.q() == Config::STATIC);
     project("k", config_.k() == Config::STATIC);
-    project("v", config_.v() == Config::STATIC);
+    project("v", config_.v() == Config::STATIC || !config_.one_input());
     MakeGates(init);
     for (const BoxStack& stack : stacks_) {
       for (Box box : stack.boxes())
@@ -132,7 +132,7 @@ class SelfModifying : public Mixer {
                       in.position % chunk);
       Store(NameOf(stack), scan.state, state);
       Store(AnchorOf(stack), scan.anchor, state);
-      inputs = {{}, scan.signals};
+      inputs = {{}, {}, scan.signals};
       if (in.statistics) ReportNorms(stack, scan.state, in.statistics);
     }
     if (in.statistics) ReportGates(scan.signals, in.statistics);
@@ -164,7 +164,14 @@ class SelfModifying : public Mixer {
     makers.insert(makers.begin() + static_cast<int64_t>(vectors), Box::kMemory);
     stacks_.emplace_back(config_, makers);
   }
-  bool Generates() const { return stacks_.size() > 1 || stacks_[0].boxes().size() > 1; }
+  bool ReadsX() const {
+    for (const BoxStack& stack : stacks_) {
+      for (Box box : stack.boxes()) {
+        if (box != Box::kMemory && (box != Box::kValue || config_.one_input())) return true;
+      }
+    }
+    return false;
+  }
   static const char* NameOf(const BoxStack& stack) {
     return stack.Has(Box::kMemory) ? "memory" : "boxes";
   }
@@ -263,12 +270,14 @@ class SelfModifying : public Mixer {
       const Tensor z = MatMul(in.x, weight, {.b = true});
       return FoldHeads(Add(Cast(z, dtype), GateWeight(name + ".bias")));
     };
-    BoxInputs inputs{rows("x"),
-                     {unit(rows("q"), unit_qk),
-                      unit(rows("k"), unit_qk),
-                      unit(rows("v"), config_.normalize_v()),
-                      {},
-                      {}}};
+    BoxInputs inputs{
+        rows("x"), {}, {unit(rows("q"), unit_qk), unit(rows("k"), unit_qk), {}, {}, {}}};
+    const Tensor v = config_.v() == Config::ADAPTIVE && config_.one_input() ? inputs.x : rows("v");
+    if (config_.v() == Config::ADAPTIVE) {
+      inputs.x_v = v;
+    } else {
+      inputs.signals.v = unit(v, config_.normalize_v());
+    }
     if (const Tensor z = gate("eta")) inputs.signals.eta = EtaOf(config_, z);
     if (const Tensor z = gate("keep")) inputs.signals.log_keep = LogKeepOf(z);
     return inputs;

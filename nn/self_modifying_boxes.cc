@@ -128,6 +128,16 @@ Tensor BoxStack::Forward(const Weights& w, const Tensor& x) const {
   return parts.size() == 1 ? parts[0] : Concat(parts, 2);
 }
 
+Tensor BoxStack::Read(Box box, const Tensors& weights, const Tensor& rows_of_numbers,
+                      const Tensor& x) const {
+  const Tensors w = Of(box, weights);
+  Tensor y = MatMul(x, w[0], {.b = true});
+  if (mlp_) y = MatMul(gelu_ ? Gelu(y) : Silu(y), w[1], {.b = true});
+  if (!IsScalar(box)) return Add(y, x);
+  const int64_t at = PlaceOf(box) - vectors_;
+  return Add(y, MatMul(x, Slice(rows_of_numbers, 1, at, at + 1), {.b = true}));
+}
+
 Tensor BoxStack::Output(Box box, const Tensor& all) const {
   return Slice(all, 2, FirstOutput(box), FirstOutput(box) + SizeOf(box));
 }

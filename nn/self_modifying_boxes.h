@@ -45,6 +45,9 @@ class BoxStack {
   // x [batch, rows, key] -> what all boxes say, [batch, rows, outputs]. Fixed(0): the rows of
   // numbers, [batch, scalars, key].
   Tensor Forward(const Weights& w, const Tensor& x) const;
+  // What one box says, without the others: [batch, rows, key or 1].
+  Tensor Read(Box box, const Tensors& weights, const Tensor& rows_of_numbers,
+              const Tensor& x) const;
   // The part of one: [batch, rows, key or 1].
   Tensor Output(Box box, const Tensor& all) const;
 

@@ -143,19 +143,30 @@ TEST(SelfModifyingScan, GatesAtTheirExtremesStayFinite) {
   }
 }
 
-// Boxes that feed on each other stay of a size, whatever they start as.
+// Boxes that feed on each other stay of a size, whatever they start as; matrices go on writing.
 TEST(SelfModifyingScan, LongStreamsStayBounded) {
   for (const char* text : {"", "structure: LINEAR", "structure: LINEAR error: EXACT eta_max: 0.5",
                            "momentum: GRADIENT", "momentum: NONE rule: GD"}) {
     SelfModifyingProblem p(text, kAll, 2048, DType::kF32);
     p.inputs.x = Mul(p.inputs.x, 3.0);
+    p.inputs.x_v = Mul(p.inputs.x_v, 3.0);
     const BoxScan scan = p.Run(16);
     ASSERT_TRUE(AllFinite(scan.y)) << text;
     for (const Tensor& w : scan.state) {
       ASSERT_TRUE(AllFinite(w)) << text;
       EXPECT_LT(Max(Abs(w)).Item(), 10.0) << text;
     }
+    if (p.config.structure() == ModelConfig::SelfModifying::MLP) continue;
+    EXPECT_GT(Norm(p.stack.Of(Box::kMemory, scan.state)[0]).Item(), 0.1) << text;
   }
+}
+
+// k and v of one input become one vector, whose target is there before it is written.
+TEST(SelfModifyingScan, OfOneInputAMemoryDies) {
+  SelfModifyingProblem p("structure: LINEAR eta_max: 1", kAll, 512);
+  p.inputs.x_v = p.inputs.x;
+  const BoxScan scan = p.Run(16);
+  EXPECT_LT(Norm(p.stack.Of(Box::kMemory, scan.state)[0]).Item(), 1e-6);
 }
 
 TEST(BoxStack, JoinsBoxesAndFindsThemAgain) {

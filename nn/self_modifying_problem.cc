@@ -36,6 +36,7 @@ SelfModifyingProblem::SelfModifyingProblem(const std::string& text, const std::v
   };
   const auto unit = [&] { return L2Normalize(random({kBatch, time, kKey}, 1.0)); };
   if (boxes.size() > 1) inputs.x = random({kBatch, time, kKey}, 0.7);
+  if (stack.Has(Box::kValue)) inputs.x_v = random({kBatch, time, kKey}, 0.7);
   BoxSignals& s = inputs.signals;
   if (!stack.Has(Box::kQuery)) s.q = unit();
   if (!stack.Has(Box::kKey)) s.k = unit();
@@ -61,9 +62,10 @@ SelfModifyingProblem::SelfModifyingProblem(const std::string& text, const std::v
 
 Tensors SelfModifyingProblem::Sources() const {
   Tensors all = state;
-  for (const Tensor& x : {inputs.x, inputs.signals.q, inputs.signals.k, inputs.signals.v,
-                          inputs.signals.eta, inputs.signals.log_keep, constants.skip,
-                          constants.eta_bias, constants.keep_bias, constants.log_momentum}) {
+  for (const Tensor& x :
+       {inputs.x, inputs.x_v, inputs.signals.q, inputs.signals.k, inputs.signals.v,
+        inputs.signals.eta, inputs.signals.log_keep, constants.skip, constants.eta_bias,
+        constants.keep_bias, constants.log_momentum}) {
     if (x) all.push_back(x);
   }
   return all;

@@ -20,6 +20,7 @@ std::vector<BoxInputs> SplitInputs(const BoxInputs& in, const std::vector<int64_
     for (size_t i = 0; i < parts.size(); ++i) part(parts[i]) = std::move(pieces[i]);
   };
   split(in.x, [](BoxInputs& p) -> Tensor& { return p.x; });
+  split(in.x_v, [](BoxInputs& p) -> Tensor& { return p.x_v; });
   split(in.signals.q, [](BoxInputs& p) -> Tensor& { return p.signals.q; });
   split(in.signals.k, [](BoxInputs& p) -> Tensor& { return p.signals.k; });
   split(in.signals.v, [](BoxInputs& p) -> Tensor& { return p.signals.v; });
@@ -28,7 +29,7 @@ std::vector<BoxInputs> SplitInputs(const BoxInputs& in, const std::vector<int64_
   return parts;
 }
 
-int64_t Time(const BoxInputs& in) { return (in.x ? in.x : in.signals.q).dim(1); }
+int64_t Time(const BoxInputs& in) { return (in.x ? in.x : in.x_v ? in.x_v : in.signals.q).dim(1); }
 
 // What several scans gave, one after the other.
 BoxScan Joined(const std::vector<BoxScan>& parts) {
@@ -76,16 +77,15 @@ SharedWeights SelfModifyingScan::At(const State& state) const {
 
 BoxSignals SelfModifyingScan::Generate(const BoxInputs& in, const State& anchor) const {
   BoxSignals s = in.signals;
-  if (!in.x) return s;
-  const Tensor said = stack_.Forward(At(anchor), in.x);
-  const auto unit = [&](const Tensor& x) { return config_.normalize_qk() ? L2Normalize(x) : x; };
+  const State weights(anchor.begin(), anchor.begin() + static_cast<int64_t>(stack_.num_weights()));
+  const auto unit = [](const Tensor& x, bool wanted) { return wanted ? L2Normalize(x) : x; };
   for (Box box : stack_.boxes()) {
     if (box == Box::kMemory) continue;
-    const Tensor z = stack_.Output(box, said);
+    const Tensor z = stack_.Read(box, weights, constants_.skip, box == Box::kValue ? in.x_v : in.x);
     switch (box) {
-      case Box::kKey: s.k = unit(z); break;
-      case Box::kValue: s.v = config_.normalize_v() ? L2Normalize(z) : z; break;
-      case Box::kQuery: s.q = unit(z); break;
+      case Box::kKey: s.k = unit(z, config_.normalize_qk()); break;
+      case Box::kValue: s.v = unit(z, config_.normalize_v()); break;
+      case Box::kQuery: s.q = unit(z, config_.normalize_qk()); break;
       case Box::kEta: s.eta = EtaOf(config_, Add(AsGate(z), constants_.eta_bias)); break;
       case Box::kKeep: s.log_keep = LogKeepOf(Add(AsGate(z), constants_.keep_bias)); break;
       case Box::kMemory: break;

@@ -16,7 +16,7 @@ struct BoxSignals {
 };
 
 struct BoxInputs {
-  Tensor x;            // What boxes read; empty if there are none but the memory.
+  Tensor x, x_v;       // What boxes read, and that of v; empty where there is none.
   BoxSignals signals;  // Empty where a box of the stack makes them.
 };
 

@@ -103,9 +103,10 @@ TEST_P(EveryForm, IsTheSameHoweverItIsSplit) {
     for (int64_t length : lengths) {
       const auto part = [&](const Tensor& x) { return x ? Slice(x, 1, begin, begin + length) : x; };
       const BoxSignals& s = p.inputs.signals;
-      now = scan.Run(
-          {part(p.inputs.x), {part(s.q), part(s.k), part(s.v), part(s.eta), part(s.log_keep)}},
-          now.state, now.anchor, 4, begin % 4);
+      now = scan.Run({part(p.inputs.x),
+                      part(p.inputs.x_v),
+                      {part(s.q), part(s.k), part(s.v), part(s.eta), part(s.log_keep)}},
+                     now.state, now.anchor, 4, begin % 4);
       if (now.y) ys.push_back(now.y);
       begin += length;
     }

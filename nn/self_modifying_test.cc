@@ -40,11 +40,11 @@ std::vector<std::string> MixerPaths(const std::string& more) {
 
 TEST(SelfModifying, WhatAMemoryMakesNeedsNoMatrix) {
   EXPECT_THAT(MixerPaths("structure: LINEAR"),
-              testing::UnorderedElementsAre("q.weight", "q_conv.weight", "x.weight",
-                                            "x_conv.weight", "eta.skip", "eta.bias", "keep.skip",
-                                            "keep.bias", "momentum", "initial.k.0", "initial.v.0",
-                                            "initial.memory.0", "initial.eta.0", "initial.keep.0",
-                                            "g.weight", "o_norm.weight", "o.weight"));
+              testing::UnorderedElementsAre(
+                  "q.weight", "q_conv.weight", "v.weight", "v_conv.weight", "x.weight",
+                  "x_conv.weight", "eta.skip", "eta.bias", "keep.skip", "keep.bias", "momentum",
+                  "initial.k.0", "initial.v.0", "initial.memory.0", "initial.eta.0",
+                  "initial.keep.0", "g.weight", "o_norm.weight", "o.weight"));
   EXPECT_THAT(MixerPaths("k: STATIC v: STATIC eta: STATIC weight_decay: false momentum: NONE "
                          "conv: 0 output_gate: NONE"),
               testing::UnorderedElementsAre("q.weight", "k.weight", "v.weight", "eta.weight",
@@ -100,10 +100,10 @@ TEST(SelfModifying, CarriesStatesAndAnchorsByName) {
     return all;
   };
   const std::string m = "blocks.0.mixer.";
-  EXPECT_THAT(
-      names("structure: LINEAR"),
-      testing::UnorderedElementsAre(m + "memory.0", m + "memory.1", m + "memory_anchor.0",
-                                    m + "memory_anchor.1", m + "q_conv", m + "x_conv", "position"));
+  EXPECT_THAT(names("structure: LINEAR"),
+              testing::UnorderedElementsAre(m + "memory.0", m + "memory.1", m + "memory_anchor.0",
+                                            m + "memory_anchor.1", m + "q_conv", m + "v_conv",
+                                            m + "x_conv", "position"));
   EXPECT_THAT(names("structure: LINEAR chunk: 4 box_chunk: 8 momentum: NONE conv: 0"),
               testing::UnorderedElementsAre(m + "memory.0", m + "memory_anchor.0", m + "boxes.0",
                                             m + "boxes_anchor.0", "position"));
