@@ -165,7 +165,6 @@ class ConfigFuzz : public testing::Test {
     EXPECT_NE(outcome.kind, Outcome::kCrashed) << what;
     if (outcome.kind != Outcome::kRefused) return;
     EXPECT_TRUE(Names(outcome.message, field)) << outcome.message << "\n" << what;
-    EXPECT_EQ(outcome.message.find('\n'), std::string::npos) << outcome.message;
   }
 
   static TrainConfig Parse(const std::string& text) {
@@ -181,7 +180,7 @@ class ConfigFuzz : public testing::Test {
 
 constexpr char kTraining[] = R"(
   data { eval_examples: 4 mqar { vocab: 10 pairs: 2 } }
-  batch: 4 length: 16 steps: 20
+  batch: 4 length: 8 steps: 20
   optimizer {
     name: 'adamw' lr: 0.01 clip_norm: 1 average_keep: 0.9
     schedule { kind: WSD warmup_steps: 2 decay_steps: 5 }
@@ -212,7 +211,7 @@ TEST_F(ConfigFuzz, Tasks) {
 TEST_F(ConfigFuzz, Optimizers) {
   const std::string model =
       "model { width: 8 block { attention { heads: 2 } } } data { eval_examples: 2 mqar { vocab: "
-      "10 pairs: 2 } } batch: 2 length: 16 steps: 20 ";
+      "10 pairs: 2 } } batch: 2 length: 8 steps: 20 ";
   for (const char* optimizer : {"name: 'chain' level { kind: 'ema' } level { kind: 'hope_delta' }",
                                 "name: 'muon' auxiliary { name: 'lion' }", "name: 'm3' period: 2",
                                 "name: 'dmgd'", "name: 'am_adamw'", "name: 'delta_sgd'"}) {
