@@ -23,6 +23,7 @@ class Command {
 };
 
 Command& TrainCommand();
+Command& AblateCommand();
 Command& EvalCommand();
 Command& GenerateCommand();
 Command& ParamsCommand();

@@ -17,9 +17,9 @@ constexpr const char* kProgram = "palimpsest";
 constexpr int kExitFailed = 1, kExitUsage = 2;
 
 std::vector<Command*> Commands() {
-  return {&TrainCommand(),  &EvalCommand(),   &GenerateCommand(), &CompareCommand(),
-          &ParamsCommand(), &RulesCommand(),  &ScanCommand(),     &TasksCommand(),
-          &OptimCommand(),  &CoordsCommand(), &CheckCommand(),    &BenchCommand()};
+  return {&TrainCommand(),  &AblateCommand(), &EvalCommand(), &GenerateCommand(), &CompareCommand(),
+          &ParamsCommand(), &RulesCommand(),  &ScanCommand(), &TasksCommand(),    &OptimCommand(),
+          &CoordsCommand(), &CheckCommand(),  &BenchCommand()};
 }
 
 void PrintHelp(FILE* out) {
