@@ -40,7 +40,8 @@ class FaultTest : public testing::TestWithParam<std::string> {
         continue;
       const auto found = LoadNewestCheckpoint(run_.run_dir + "/checkpoints");
       ASSERT_TRUE(found.ok()) << found.status();
-      EXPECT_EQ(found->checkpoint.step, step);
+      // Newer where it was in place and only the flush of its folder failed.
+      EXPECT_GE(found->checkpoint.step, step);
     }
   }
 
@@ -96,6 +97,10 @@ TEST_P(FaultTest, FromACheckpoint) {
   ASSERT_EQ(Palimpsest(run_.Args({"steps=2"})).code, 0);
   const std::string saved = run_.dir + "/saved";
   std::filesystem::copy(run_.run_dir, saved, std::filesystem::copy_options::recursive);
+  ASSERT_EQ(Palimpsest(run_.Resume()).code, 0);
+  const RunResult resumed = ResultOf(run_.run_dir);
+  ExpectSameBits(resumed, expected_);
+  expected_ = resumed;  // It was evaluated whole after what then was its last step.
   FailEachCall(run_.Resume(), [&] {
     std::filesystem::remove_all(run_.run_dir);
     std::filesystem::copy(saved, run_.run_dir, std::filesystem::copy_options::recursive);

@@ -17,9 +17,13 @@ namespace {
 absl::StatusOr<TrainConfig> ReadConfig(const std::string& path) {
   const absl::StatusOr<std::string> text = ReadFileToString(path);
   if (!text.ok()) return text.status();
-  if (CheckTextProtoSeal(*text) == Seal::kBroken)
-    return absl::DataLossError(absl::StrCat(path, " was changed since it was written"));
-  return ParseConfigText(*text, path);
+  switch (CheckTextProtoSeal(*text)) {
+    case Seal::kWhole: return ParseConfigText(*text, path);
+    case Seal::kBroken: break;
+    case Seal::kNone:
+      return absl::DataLossError(absl::StrCat(path, " has lost its checksum, its first line"));
+  }
+  return absl::DataLossError(absl::StrCat(path, " was changed since it was written"));
 }
 
 // `damage` is an error, unless there is a checkpoint.
