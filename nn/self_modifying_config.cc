@@ -47,9 +47,11 @@ absl::Status ResolveSelfModifying(const std::string& path, int64_t width,
   if (s.chunk() == 0) s.set_chunk(kDefaultChunk);
   if (s.box_chunk() == 0) s.set_box_chunk(s.chunk());
   if (s.hidden() == 0) s.set_hidden(s.key_dim());
-  const int64_t longest = std::max(s.chunk(), s.box_chunk());
-  if (s.eta_max() == 0.0) s.set_eta_max(1.0 / static_cast<double>(longest));
-  if (s.eta_init() == 0.0) s.set_eta_init(s.eta_max() / 2.0);
+  if (s.eta_max() == 0.0) {
+    const int64_t longest = std::max(s.chunk(), s.box_chunk());
+    s.set_eta_max(s.stop_gradient_target() ? 1.0 : 1.0 / static_cast<double>(longest));
+  }
+  if (s.eta_init() == 0.0) s.set_eta_init(0.3 * s.eta_max());
   CheckGates(s, check);
   check.Require(Divides(s.chunk(), s.box_chunk()), "box_chunk", s.box_chunk(),
                 " is neither a multiple of chunk ", s.chunk(), " nor a part of it");

@@ -87,8 +87,8 @@ TEST(SelfModifying, HeadsFollowTheWidth) {
   EXPECT_EQ(s.key_dim(), 4);
   EXPECT_EQ(s.hidden(), 4);
   EXPECT_EQ(s.box_chunk(), 4);
-  EXPECT_EQ(s.eta_max(), 0.25);
-  EXPECT_EQ(s.eta_init(), 0.125);
+  EXPECT_EQ(s.eta_max(), 1.0);
+  EXPECT_EQ(s.eta_init(), 0.3);
 }
 
 // By what name each tensor of the state goes, and that both its chunks and their phase are there.
