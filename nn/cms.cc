@@ -74,15 +74,10 @@ class CmsLayer : public Mixer {
 
   static Tensor Run(const Level& level, const Tensor& x, const MixerInput& in,
                     NamedTensors& after) {
-    StatisticSink statistics;
-    if (in.statistics) {
-      statistics = [&](const std::string& name, double value) {
-        in.statistics(absl::StrCat(level.name, ".", name), value);
-      };
-    }
     const NamedTensors before = Under(in.state, level.name);
     const Tensor input = level.norm.weight ? level.norm(x) : x;
-    MixerResult r = level.f->Forward({input, before, in.position, statistics});
+    MixerResult r =
+        level.f->Forward({input, before, in.position, Under(in.statistics, level.name)});
     PutUnder(level.name, std::move(r.state), after);
     return r.y;
   }

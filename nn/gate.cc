@@ -9,15 +9,7 @@
 namespace palimpsest {
 namespace {
 
-double Logit(double p) { return std::log(p) - std::log1p(-p); }
 double InverseSoftplus(double y) { return y + std::log(-std::expm1(-y)); }
-
-// The rate at which head `head` forgets: -log of its keep factor.
-double DecayRate(double keep, int64_t head, int64_t heads) {
-  const double place =
-      heads > 1 ? 2.0 * static_cast<double>(head) / static_cast<double>(heads - 1) - 1.0 : 0.0;
-  return -std::log(keep) * std::pow(4.0, place);
-}
 
 double BiasFor(GateKind kind, double value) {
   switch (kind) {
@@ -43,6 +35,14 @@ Tensor SpreadKeys(const Tensor& k, int64_t heads) {
 }
 
 }  // namespace
+
+double Logit(double p) { return std::log(p) - std::log1p(-p); }
+
+double DecayRate(double keep, int64_t head, int64_t heads) {
+  const double place =
+      heads > 1 ? 2.0 * static_cast<double>(head) / static_cast<double>(heads - 1) - 1.0 : 0.0;
+  return -std::log(keep) * std::pow(4.0, place);
+}
 
 GateSpec SpecWith(GateSpec spec, const ModelConfig::Gate& config) {
   const bool doubled = spec.kind == GateKind::kStrength02;

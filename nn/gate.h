@@ -43,6 +43,11 @@ struct GateLayer {
   Tensor Fixed(Shape shape, const Tensor& k) const;
 };
 
+// The rate at which head `head` forgets, -log of its keep factor: geometrically spread around
+// `keep`'s, a factor of 4 to either side.
+double DecayRate(double keep, int64_t head, int64_t heads);
+double Logit(double p);  // Of which sigmoid is p.
+
 // The spec as `config` overrides it.
 GateSpec SpecWith(GateSpec spec, const ModelConfig::Gate& config);
 

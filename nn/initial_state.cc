@@ -27,15 +27,17 @@ InitialState MakeInitialState(const ParamInit& init, const MemoryRule& rule, con
   return initial;
 }
 
+Tensor ForEachSequence(const Tensor& w, int64_t batch) {
+  Shape one{1}, spread{batch}, folded{batch * w.dim(0)};
+  one.insert(one.end(), w.shape().begin(), w.shape().end());
+  spread.insert(spread.end(), w.shape().begin(), w.shape().end());
+  folded.insert(folded.end(), w.shape().begin() + 1, w.shape().end());
+  return Reshape(BroadcastTo(Reshape(w, one), spread), folded);
+}
+
 State InitialState::operator()(int64_t batch) const {
   State state;
-  for (const Tensor& w : weights) {
-    Shape one{1}, spread{batch}, folded{batch * w.dim(0)};
-    one.insert(one.end(), w.shape().begin(), w.shape().end());
-    spread.insert(spread.end(), w.shape().begin(), w.shape().end());
-    folded.insert(folded.end(), w.shape().begin() + 1, w.shape().end());
-    state.push_back(Reshape(BroadcastTo(Reshape(w, one), spread), folded));
-  }
+  for (const Tensor& w : weights) state.push_back(ForEachSequence(w, batch));
   return state;
 }
 

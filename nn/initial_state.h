@@ -9,6 +9,9 @@
 
 namespace palimpsest {
 
+// [heads, ...] -> [batch heads, ...], the sequences alike.
+Tensor ForEachSequence(const Tensor& w, int64_t batch);
+
 // The state in which each sequence finds its memories; the heads start apart, the sequences alike.
 // What is learnt are parameters ("initial.0"); what is not is zero, or the same draw for every
 // seed, so that no checkpoint need carry it.

@@ -73,6 +73,25 @@ void ShortConv::ForEachParam(const std::string& path, ParamVisitor visit) {
   if (weight) visit(path + ".weight", weight);
 }
 
+OutputGate MakeOutputGate(const ParamInit& init, ModelConfig::Memory::OutputGate kind, int64_t in,
+                          int64_t out) {
+  if (kind == ModelConfig::Memory::NONE) return {kind, {}};
+  return {kind, MakeLinear(init, in, out, init.stddev)};
+}
+
+Tensor OutputGate::operator()(const Tensor& y, const Tensor& x) const {
+  switch (kind) {
+    case ModelConfig::Memory::SILU: return Mul(y, Silu(proj(x)));
+    case ModelConfig::Memory::SIGMOID: return Mul(y, Sigmoid(proj(x)));
+    case ModelConfig::Memory::NONE: break;
+  }
+  return y;
+}
+
+void OutputGate::ForEachParam(const std::string& path, ParamVisitor visit) {
+  proj.ForEachParam(path, visit);
+}
+
 Mlp MakeMlp(const ParamInit& init, const ModelConfig::Mlp& config, int64_t width) {
   Mlp mlp{config.kind(), {}, {}, {}};
   if (config.kind() == ModelConfig::Mlp::NONE) return mlp;

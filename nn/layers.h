@@ -59,6 +59,17 @@ ShortConv MakeShortConv(const ParamInit& init, int64_t channels, int64_t width);
 // The last of [tail; x] along time, as many as `tail` has.
 Tensor TailAfter(const Tensor& tail, const Tensor& x);
 
+// y * f(W x), with f silu or sigmoid. Of kind NONE the identity.
+struct OutputGate {
+  ModelConfig::Memory::OutputGate kind;
+  Linear proj;
+
+  Tensor operator()(const Tensor& y, const Tensor& x) const;
+  void ForEachParam(const std::string& path, ParamVisitor visit);
+};
+OutputGate MakeOutputGate(const ParamInit& init, ModelConfig::Memory::OutputGate kind, int64_t in,
+                          int64_t out);
+
 // down(silu(gate x) * up x) (Shazeer 2020), or down(f(up x)) with f gelu or relu. `config` is
 // resolved.
 struct Mlp {

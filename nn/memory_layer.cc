@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "core/op_scope.h"
 #include "nn/config.h"
 #include "nn/memory_statistics.h"
@@ -17,10 +16,6 @@ ModelConfig::Gate OverrideOf(const ModelConfig::Memory& config, const std::strin
     if (g.name() == gate) return g;
   }
   return {};
-}
-
-void Store(const char* what, const State& tensors, NamedTensors& state) {
-  for (size_t i = 0; i < tensors.size(); ++i) state[absl::StrCat(what, ".", i)] = tensors[i];
 }
 
 // silu(conv(linear(x))), by pairs and heads.
@@ -60,9 +55,7 @@ MemoryLayer::MemoryLayer(const ParamInit& init, const ModelConfig& model,
   }
   initial_ = MakeInitialState(init.At("initial"), *rule_,
                               {config.value_heads(), config.key_dim(), value_dim}, config);
-  if (config.output_gate() != ModelConfig::Memory::NONE) {
-    g_ = MakeLinear(init.At("g"), width, value_size, init.stddev);
-  }
+  g_ = MakeOutputGate(init.At("g"), config.output_gate(), width, value_size);
   o_norm_ = MakeNorm(init.At("o_norm"), ModelConfig::RMS, value_dim, model.norm_eps());
   o_ = MakeLinear(init.At("o"), value_size, width, init.residual_stddev);
   persistent_ = MakePersistent(init.At("persistent"), config.persistent(), width);
@@ -90,8 +83,8 @@ NamedTensors MemoryLayer::FreshState(int64_t batch) const {
     state["v_conv"] = v_conv_.InitTail(batch);
   }
   const State fresh = initial_(batch);
-  Store("memory", fresh, state);
-  if (rule_->anchored()) Store("anchor", fresh, state);
+  PutTensors("memory", fresh, state);
+  if (rule_->anchored()) PutTensors("anchor", fresh, state);
   return state;
 }
 
@@ -105,7 +98,7 @@ NamedTensors MemoryLayer::InitState(int64_t batch) const {
   if (!persistent_) return fresh;
   NamedTensors state = Forward({ForBatch(persistent_, batch), fresh}).state;
   // The sequence's first chunk begins behind them.
-  if (rule_->anchored()) Store("anchor", Load("memory", state), state);
+  if (rule_->anchored()) PutTensors("anchor", CarriedTensors(state, "memory"), state);
   return state;
 }
 
@@ -125,17 +118,17 @@ MixerResult MemoryLayer::Forward(const MixerInput& in) const {
   ScanOptions options{.chunk = config_.chunk()};
   if (rule_->anchored()) {
     options.phase = in.position % config_.chunk();
-    options.anchor = Load("anchor", in.state);
+    options.anchor = CarriedTensors(in.state, "anchor");
   }
-  ScanResult scan = Scan(*rule_, seq, Load("memory", in.state), options);
-  Store("memory", scan.state, state);
-  if (rule_->anchored()) Store("anchor", scan.anchor, state);
+  ScanResult scan = Scan(*rule_, seq, CarriedTensors(in.state, "memory"), options);
+  PutTensors("memory", scan.state, state);
+  if (rule_->anchored()) PutTensors("anchor", scan.anchor, state);
   if (in.statistics) PutMemoryStatistics(in.statistics, rule_->gates(), seq.gates, scan.state);
   return {Output(scan.y, x), std::move(state)};
 }
 
 Tensor MemoryLayer::Recall(const Tensor& x, const NamedTensors& state, NamedTensors& tails) const {
-  return Output(palimpsest::Recall(*rule_, Load("memory", state), Queries(x, tails)), x);
+  return Output(palimpsest::Recall(*rule_, CarriedTensors(state, "memory"), Queries(x, tails)), x);
 }
 
 Tensor MemoryLayer::Queries(const Tensor& x, NamedTensors& tails) const {
@@ -150,28 +143,15 @@ Tensor MemoryLayer::Unit(const Tensor& x) const {
 // Of what was read, y [batch, time, heads, value], for the tokens x.
 Tensor MemoryLayer::Output(const Tensor& y, const Tensor& x) const {
   const Tensor normed = Reshape(o_norm_(y), {x.dim(0), x.dim(1), o_.weight.dim(1)});
-  switch (config_.output_gate()) {
-    case ModelConfig::Memory::SILU: return o_(Mul(normed, Silu(g_(x))));
-    case ModelConfig::Memory::SIGMOID: return o_(Mul(normed, Sigmoid(g_(x))));
-    case ModelConfig::Memory::NONE: break;
-  }
-  return o_(normed);
+  return o_(g_(normed, x));
 }
 
 NamedTensors MemoryLayer::Weights(const NamedTensors& state) const {
   NamedTensors weights;
-  Store("memory", Load("memory", state), weights);
+  PutTensors("memory", CarriedTensors(state, "memory"), weights);
   return weights;
 }
 
 int64_t MemoryLayer::WeightBytes() const { return TotalBytes(Weights(FreshState(1))); }
-
-State MemoryLayer::Load(const char* what, const NamedTensors& state) const {
-  State tensors;
-  for (size_t i = 0; i < initial_.weights.size(); ++i) {
-    tensors.push_back(Carried(state, absl::StrCat(what, ".", i)));
-  }
-  return tensors;
-}
 
 }  // namespace palimpsest

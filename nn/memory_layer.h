@@ -40,11 +40,11 @@ class MemoryLayer : public Mixer {
   Tensor Unit(const Tensor& x) const;
   Tensor Output(const Tensor& y, const Tensor& x) const;
   NamedTensors FreshState(int64_t batch) const;
-  State Load(const char* what, const NamedTensors& state) const;
 
   ModelConfig::Memory config_;
   std::unique_ptr<MemoryRule> rule_;
-  Linear q_, k_, v_, g_, o_;
+  Linear q_, k_, v_, o_;
+  OutputGate g_;
   ShortConv q_conv_, k_conv_, v_conv_;
   std::vector<GateLayer> gates_;
   InitialState initial_;

@@ -27,6 +27,18 @@ StatisticSink Under(const StatisticSink& sink, const std::string& prefix) {
   };
 }
 
+void PutTensors(const std::string& name, const Tensors& tensors, NamedTensors& state) {
+  for (size_t i = 0; i < tensors.size(); ++i) state[absl::StrCat(name, ".", i)] = tensors[i];
+}
+
+Tensors CarriedTensors(const NamedTensors& state, const std::string& name) {
+  Tensors tensors{Carried(state, absl::StrCat(name, ".0"))};
+  for (auto it = state.end();; tensors.push_back(it->second)) {
+    it = state.find(absl::StrCat(name, ".", tensors.size()));
+    if (it == state.end()) return tensors;
+  }
+}
+
 const Tensor& Carried(const NamedTensors& state, const std::string& name) {
   const auto it = state.find(name);
   PALIMPSEST_CHECK(it != state.end())

@@ -44,6 +44,10 @@ void PutUnder(const std::string& prefix, NamedTensors part, NamedTensors& all);
 // What calls `sink` with "prefix." before the path; empty if it is.
 StatisticSink Under(const StatisticSink& sink, const std::string& prefix);
 
+// Tensors as "name.0", "name.1", ... of a state; and back, at least one of which must be there.
+void PutTensors(const std::string& name, const Tensors& tensors, NamedTensors& state);
+Tensors CarriedTensors(const NamedTensors& state, const std::string& name);
+
 // state[name], which must be there.
 const Tensor& Carried(const NamedTensors& state, const std::string& name);
 }  // namespace palimpsest

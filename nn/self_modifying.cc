@@ -10,6 +10,8 @@
 #include "core/op_scope.h"
 #include "core/tape.h"
 #include "memory_rules/rows.h"
+#include "nn/gate.h"
+#include "nn/initial_state.h"
 #include "nn/self_modifying_scan.h"
 #include "nn/statistics.h"
 #include "ops/ops.h"
@@ -18,40 +20,6 @@ namespace palimpsest {
 namespace {
 
 using Config = ModelConfig::SelfModifying;
-
-double Logit(double p) { return std::log(p) - std::log1p(-p); }
-
-// keep of head `head`: its logarithm spread geometrically, a factor of 4 to either side.
-double KeepOfHead(double keep, int64_t head, int64_t heads) {
-  const double place =
-      heads > 1 ? 2.0 * static_cast<double>(head) / static_cast<double>(heads - 1) - 1.0 : 0.0;
-  return std::exp(std::log(keep) * std::pow(4.0, place));
-}
-
-// [heads, ...] -> [batch heads, ...]
-Tensor ForBatch(const Tensor& w, int64_t batch) {
-  if (!w) return w;
-  Shape one{1}, spread{batch}, folded{batch * w.dim(0)};
-  one.insert(one.end(), w.shape().begin(), w.shape().end());
-  spread.insert(spread.end(), w.shape().begin(), w.shape().end());
-  folded.insert(folded.end(), w.shape().begin() + 1, w.shape().end());
-  return Reshape(BroadcastTo(Reshape(w, one), spread), folded);
-}
-
-void Store(const std::string& what, const State& tensors, NamedTensors& state) {
-  for (size_t i = 0; i < tensors.size(); ++i) state[absl::StrCat(what, ".", i)] = tensors[i];
-}
-
-State Load(const std::string& what, const NamedTensors& state) {
-  State tensors;
-  for (auto it = state.end();; tensors.push_back(it->second)) {
-    it = state.find(absl::StrCat(what, ".", tensors.size()));
-    if (it == state.end()) break;
-  }
-  PALIMPSEST_CHECK(!tensors.empty())
-      << "the carried state has no \"" << what << "\": is it another model's?";
-  return tensors;
-}
 
 // silu(conv(W h)) by heads.
 struct Projection {
@@ -81,8 +49,7 @@ class SelfModifying : public Mixer {
         first_[box] =
             stack.Draw(box, StateDType(init.dtype), init.At("initial").At(NameOf(box)).Stream());
     }
-    if (config_.output_gate() != ModelConfig::Memory::NONE)
-      g_ = MakeLinear(init.At("g"), width_, size, init.stddev);
+    g_ = MakeOutputGate(init.At("g"), config_.output_gate(), width_, size);
     o_norm_ = MakeNorm(init.At("o_norm"), ModelConfig::RMS, config_.key_dim(), model.norm_eps());
     o_ = MakeLinear(init.At("o"), size, width_, init.residual_stddev);
   }
@@ -109,8 +76,8 @@ class SelfModifying : public Mixer {
     }
     for (const BoxStack& stack : stacks_) {
       const State fresh = FreshState(stack, batch);
-      Store(NameOf(stack), fresh, state);
-      Store(AnchorOf(stack), fresh, state);
+      PutTensors(NameOf(stack), fresh, state);
+      PutTensors(AnchorOf(stack), fresh, state);
     }
     return state;
   }
@@ -128,10 +95,10 @@ class SelfModifying : public Mixer {
       const BoxConstants constants = ConstantsOf(stack, all);
       const int64_t chunk = last ? config_.chunk() : config_.box_chunk();
       scan = SelfModifyingScan(config_, stack, constants)
-                 .Run(inputs, Load(NameOf(stack), in.state), Load(AnchorOf(stack), in.state), chunk,
-                      in.position % chunk);
-      Store(NameOf(stack), scan.state, state);
-      Store(AnchorOf(stack), scan.anchor, state);
+                 .Run(inputs, CarriedTensors(in.state, NameOf(stack)),
+                      CarriedTensors(in.state, AnchorOf(stack)), chunk, in.position % chunk);
+      PutTensors(NameOf(stack), scan.state, state);
+      PutTensors(AnchorOf(stack), scan.anchor, state);
       inputs = {{}, {}, scan.signals};
       if (in.statistics) ReportNorms(stack, scan.state, in.statistics);
     }
@@ -140,7 +107,7 @@ class SelfModifying : public Mixer {
     Tensor y = FromRows(scan.y, batch, config_.heads());
     if (y.dtype() != in.x.dtype()) y = Cast(y, in.x.dtype());
     y = Reshape(o_norm_(y), {batch, time, o_.weight.dim(1)});
-    return {o_(Gated(y, in.x)), std::move(state)};
+    return {o_(g_(y, in.x)), std::move(state)};
   }
 
  private:
@@ -201,8 +168,9 @@ class SelfModifying : public Mixer {
     bias("eta.bias", [&](int64_t) { return Logit(config_.eta_init() / config_.eta_max()); });
     if (config_.weight_decay()) {
       source("keep", config_.keep());
-      bias("keep.bias",
-           [&](int64_t head) { return Logit(KeepOfHead(config_.keep_init(), head, heads)); });
+      bias("keep.bias", [&](int64_t head) {
+        return Logit(std::exp(-DecayRate(config_.keep_init(), head, heads)));
+      });
     }
     if (config_.momentum() != Config::NONE)
       bias("momentum", [&](int64_t) { return Logit(config_.momentum_init()); });
@@ -216,7 +184,7 @@ class SelfModifying : public Mixer {
   BoxConstants Constants(int64_t batch) const {
     const auto column = [&](const std::string& name) {
       const Tensor bias = GateWeight(name);
-      return bias ? ForBatch(Reshape(bias, {config_.heads(), 1}), batch) : bias;
+      return bias ? ForEachSequence(Reshape(bias, {config_.heads(), 1}), batch) : bias;
     };
     Tensor momentum = column("momentum");
     if (momentum) momentum = LogKeepOf(momentum);
@@ -229,7 +197,7 @@ class SelfModifying : public Mixer {
     Tensors rows;
     for (Box box : {Box::kEta, Box::kKeep}) {
       if (stack.Has(box))
-        rows.push_back(ForBatch(GateWeight(absl::StrCat(NameOf(box), ".skip")), batch));
+        rows.push_back(ForEachSequence(GateWeight(absl::StrCat(NameOf(box), ".skip")), batch));
     }
     all.skip = Concat(rows, 1);
     return all;
@@ -238,7 +206,7 @@ class SelfModifying : public Mixer {
   State FreshState(const BoxStack& stack, int64_t batch) const {
     std::map<Box, Tensors> boxes;
     for (Box box : stack.boxes()) {
-      for (const Tensor& w : first_.at(box)) boxes[box].push_back(ForBatch(w, batch));
+      for (const Tensor& w : first_.at(box)) boxes[box].push_back(ForEachSequence(w, batch));
     }
     State state = stack.Join(boxes);
     for (size_t i = 0; config_.momentum() != Config::NONE && i < stack.num_weights(); ++i)
@@ -283,15 +251,6 @@ class SelfModifying : public Mixer {
     return inputs;
   }
 
-  Tensor Gated(const Tensor& y, const Tensor& x) const {
-    switch (config_.output_gate()) {
-      case ModelConfig::Memory::SILU: return Mul(y, Silu(g_(x)));
-      case ModelConfig::Memory::SIGMOID: return Mul(y, Sigmoid(g_(x)));
-      case ModelConfig::Memory::NONE: break;
-    }
-    return y;
-  }
-
   // The mean of each box's Frobenius norm, over sequences and heads.
   static void ReportNorms(const BoxStack& stack, const State& state, const StatisticSink& report) {
     for (Box box : stack.boxes()) {
@@ -317,7 +276,8 @@ class SelfModifying : public Mixer {
   std::map<std::string, Projection> projections_;
   std::map<std::string, Tensor> gates_;  // By what follows the layer's path.
   std::map<Box, Tensors> first_;         // [heads, ...]
-  Linear g_, o_;
+  Linear o_;
+  OutputGate g_;
   NormLayer o_norm_;
 };
 
