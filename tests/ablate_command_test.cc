@@ -4,6 +4,8 @@
 #include <signal.h>
 
 #include <filesystem>
+#include <string>
+#include <vector>
 
 #include "tests/program_testing.h"
 #include "train/file_testing.h"
@@ -65,6 +67,19 @@ TEST_F(AblateTest, ListsRowsAndStartsNothing) {
   EXPECT_THAT(result.out, AllOf(HasSubstr("rule=hebbian"), HasSubstr("rule=delta"),
                                 HasSubstr("2 rows x 2 seeds (1, 2) = 4 runs")));
   EXPECT_FALSE(std::filesystem::exists(out_));
+}
+
+// The sweeps that come with the library.
+TEST_F(AblateTest, TakesEveryExample) {
+  std::vector<std::string> sweeps{"examples/quickstart/sweep.textproto"};
+  for (const auto& entry : std::filesystem::directory_iterator("examples/sweeps"))
+    if (entry.path().extension() == ".textproto") sweeps.push_back(entry.path().string());
+  EXPECT_GE(sweeps.size(), 4u);
+  for (const std::string& sweep : sweeps) {
+    const ProcessResult result =
+        Palimpsest({"ablate", "--sweep=" + sweep, "--out=" + out_, "--dry_run"});
+    EXPECT_EQ(result.code, 0) << sweep << ": " << result.err;
+  }
 }
 
 TEST_F(AblateTest, TrainsComparesAndSkipsWhatIsComplete) {
