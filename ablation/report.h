@@ -16,9 +16,6 @@ struct Report {
   std::string command = {};  // What makes this report again, for a shell (ShellWord).
 };
 
-// `text` as one word of a command: in quotes where it needs them.
-std::string ShellWord(const std::string& text);
-
 // By `metric` (empty: the sweep's, else val_loss) and then by the validation metrics besides it
 // that any run has. Errors are Compare's and FindMetric's.
 absl::StatusOr<Report> MakeReport(const RunSet& runs, const std::string& metric,

@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "ablation/shell_word.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
@@ -38,15 +39,6 @@ std::string ValueOr(const std::map<std::string, std::string>& values, const std:
 }
 
 }  // namespace
-
-// Nothing in single quotes but their end has a meaning.
-std::string ShellWord(const std::string& text) {
-  const bool plain = !text.empty() && text.find_first_not_of(
-                                          "abcdefghijklmnopqrstuvwxyz"
-                                          "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                          "0123456789_-./=,") == std::string::npos;
-  return plain ? text : absl::StrCat("'", absl::StrReplaceAll(text, {{"'", "'\\''"}}), "'");
-}
 
 std::string Conclusion(const Report& report) {
   const Comparison& comparison = report.comparisons[0];

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <vector>
 
+#include "ablation/shell_word.h"
 #include "ablation/sweep_run.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -50,11 +51,6 @@ esac
 exit $code
 )";
 
-// As one word of the shell, whatever is in it.
-std::string Quote(const std::string& text) {
-  return absl::StrCat("'", absl::StrReplaceAll(text, {{"'", "'\\''"}}), "'");
-}
-
 // In a comment.
 std::string OneLine(const std::string& text) {
   return absl::StrReplaceAll(text, {{"\n", " "}, {"\r", " "}});
@@ -75,17 +71,17 @@ absl::StatusOr<std::string> WriteSlurmScript(const SweepDir& dir, const SweepOpt
         absl::StrCat("no run of ", dir.path(), " is left to be submitted"));
   std::string plugins;
   for (const std::string& plugin : CopiedProgram(dir.path()).plugins)
-    absl::StrAppend(&plugins, " --plugin=", Quote(plugin));
+    absl::StrAppend(&plugins, " --plugin=", ShellWord(plugin));
   const std::string path = JoinPath(dir.path(), "slurm.sh");
   const std::string script = absl::StrReplaceAll(
       kScript, {{"$title", OneLine(dir.manifest().title)},
-                {"$script", OneLine(Quote(path))},
+                {"$script", OneLine(ShellWord(path))},
                 {"$last", absl::StrCat(names.size() - 1)},
                 {"$limit", options.jobs > 0 ? absl::StrCat("%", options.jobs) : ""},
                 {"$threads", absl::StrCat(options.threads > 0 ? options.threads : 1)},
                 {"$runs\n", absl::StrJoin(names, "\n") + "\n"},
-                {"sweep=$sweep", "sweep=" + Quote(dir.path())},
-                {"$directory", Quote(dir.manifest().directory)},
+                {"sweep=$sweep", "sweep=" + ShellWord(dir.path())},
+                {"$directory", ShellWord(dir.manifest().directory)},
                 {"$plugins", plugins}});
   if (absl::Status s = WriteFileAtomically(path, script); !s.ok()) return s;
   return path;

@@ -13,13 +13,10 @@ Attention::Attention(const ParamInit& init, const ModelConfig& model,
                      const ModelConfig::Attention& config)
     : config_(config), dtype_(init.dtype) {
   const int64_t width = model.width(), kv_size = config.kv_heads() * config.key_dim();
-  q_ = MakeLinear(init.At("q"), width, q_size(), init.stddev);
-  k_ = MakeLinear(init.At("k"), width, kv_size, init.stddev);
-  v_ = MakeLinear(init.At("v"), width, kv_size, init.stddev);
+  q_ = MakeProjection(init, "q", width, q_size(), config.conv());
+  k_ = MakeProjection(init, "k", width, kv_size, config.conv());
+  v_ = MakeProjection(init, "v", width, kv_size, config.conv());
   o_ = MakeLinear(init.At("o"), q_size(), width, init.residual_stddev);
-  q_conv_ = MakeShortConv(init.At("q_conv"), q_size(), config.conv());
-  k_conv_ = MakeShortConv(init.At("k_conv"), kv_size, config.conv());
-  v_conv_ = MakeShortConv(init.At("v_conv"), kv_size, config.conv());
   if (config.qk_norm()) {
     q_norm_ = MakeNorm(init.At("q_norm"), ModelConfig::RMS, config.key_dim(), model.norm_eps());
     k_norm_ = MakeNorm(init.At("k_norm"), ModelConfig::RMS, config.key_dim(), model.norm_eps());
@@ -28,12 +25,7 @@ Attention::Attention(const ParamInit& init, const ModelConfig& model,
 }
 
 void Attention::ForEachParam(const std::string& path, ParamVisitor visit) {
-  q_.ForEachParam(path + ".q", visit);
-  k_.ForEachParam(path + ".k", visit);
-  v_.ForEachParam(path + ".v", visit);
-  q_conv_.ForEachParam(path + ".q_conv", visit);
-  k_conv_.ForEachParam(path + ".k_conv", visit);
-  v_conv_.ForEachParam(path + ".v_conv", visit);
+  for (Projection* projection : {&q_, &k_, &v_}) projection->ForEachParam(path, visit);
   q_norm_.ForEachParam(path + ".q_norm", visit);
   k_norm_.ForEachParam(path + ".k_norm", visit);
   o_.ForEachParam(path + ".o", visit);
@@ -41,10 +33,9 @@ void Attention::ForEachParam(const std::string& path, ParamVisitor visit) {
 }
 
 NamedTensors Attention::InitTails(int64_t batch) const {
-  if (config_.conv() == 0) return {};
-  return {{"q_conv", q_conv_.InitTail(batch)},
-          {"k_conv", k_conv_.InitTail(batch)},
-          {"v_conv", v_conv_.InitTail(batch)}};
+  NamedTensors tails;
+  for (const Projection* projection : {&q_, &k_, &v_}) projection->InitTail(batch, tails);
+  return tails;
 }
 
 NamedTensors Attention::InitState(int64_t batch) const {
@@ -84,15 +75,15 @@ MixerResult Attention::Forward(const MixerInput& in) const {
 }
 
 Tensor Attention::Queries(const Tensor& x, int64_t position, NamedTensors& tails) const {
-  return Placed(Project(q_, q_conv_, q_norm_, "q_conv", config_.heads(), x, tails), position);
+  return Placed(Normed(q_norm_, q_.Heads(config_.heads(), x, tails, tails)), position);
 }
 
 Tensor Attention::Keys(const Tensor& x, int64_t position, NamedTensors& tails) const {
-  return Placed(Project(k_, k_conv_, k_norm_, "k_conv", config_.kv_heads(), x, tails), position);
+  return Placed(Normed(k_norm_, k_.Heads(config_.kv_heads(), x, tails, tails)), position);
 }
 
 Tensor Attention::Values(const Tensor& x, NamedTensors& tails) const {
-  return Project(v_, v_conv_, {}, "v_conv", config_.kv_heads(), x, tails);
+  return v_.Heads(config_.kv_heads(), x, tails, tails);
 }
 
 Tensor Attention::Attend(const Tensor& q, const Tensor& k, const Tensor& v) const {
@@ -103,17 +94,8 @@ Tensor Attention::Output(const Tensor& y) const {
   return o_(Reshape(y, {y.dim(0), y.dim(1), q_size()}));
 }
 
-Tensor Attention::Project(const Linear& linear, const ShortConv& conv, const NormLayer& norm,
-                          const char* tail, int64_t heads, const Tensor& x,
-                          NamedTensors& tails) const {
-  Tensor h = linear(x);
-  if (conv.weight) {
-    Tensor after = Carried(tails, tail);
-    h = conv.Forward(h, after);
-    tails[tail] = after;
-  }
-  h = Reshape(h, {x.dim(0), x.dim(1), heads, config_.key_dim()});
-  return norm.weight ? norm(h) : h;
+Tensor Attention::Normed(const NormLayer& norm, const Tensor& x) const {
+  return config_.qk_norm() ? norm(x) : x;
 }
 
 // Behind the persistent tokens, the first of which is at 0.

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "nn/mixer.h"
+#include "nn/projection.h"
 
 namespace palimpsest {
 
@@ -36,15 +37,14 @@ class Attention : public Mixer {
 
  private:
   int64_t q_size() const { return config_.heads() * config_.key_dim(); }
-  Tensor Project(const Linear& linear, const ShortConv& conv, const NormLayer& norm,
-                 const char* tail, int64_t heads, const Tensor& x, NamedTensors& tails) const;
+  Tensor Normed(const NormLayer& norm, const Tensor& x) const;
   Tensor Placed(const Tensor& x, int64_t position) const;
   Tensor Seen(const Tensor& x) const;
 
   ModelConfig::Attention config_;
   DType dtype_;
-  Linear q_, k_, v_, o_;
-  ShortConv q_conv_, k_conv_, v_conv_;
+  Projection q_, k_, v_;
+  Linear o_;
   NormLayer q_norm_, k_norm_;
   Tensor persistent_;  // [persistent, width]
 };

@@ -18,18 +18,6 @@ ModelConfig::Gate OverrideOf(const ModelConfig::Memory& config, const std::strin
   return {};
 }
 
-// silu(conv(linear(x))), by pairs and heads.
-Tensor Heads(const Linear& linear, const ShortConv& conv, const char* tail, int64_t heads,
-             int64_t pairs, const Tensor& x, NamedTensors& tails) {
-  Tensor h = linear(x);
-  if (conv.weight) {
-    Tensor after = Carried(tails, tail);
-    h = conv.Forward(h, after);
-    tails[tail] = after;
-  }
-  return Reshape(h, {x.dim(0), x.dim(1) * pairs, heads, h.dim(2) / (pairs * heads)});
-}
-
 }  // namespace
 
 MemoryLayer::MemoryLayer(const ParamInit& init, const ModelConfig& model,
@@ -43,12 +31,9 @@ MemoryLayer::MemoryLayer(const ParamInit& init, const ModelConfig& model,
   const auto value_dim =
       static_cast<int64_t>(config.expand_v() * static_cast<double>(config.key_dim()));
   const int64_t value_size = config.value_heads() * value_dim, pairs = rule_->pairs();
-  q_ = MakeLinear(init.At("q"), width, key_size, init.stddev);
-  k_ = MakeLinear(init.At("k"), width, pairs * key_size, init.stddev);
-  v_ = MakeLinear(init.At("v"), width, pairs * value_size, init.stddev);
-  q_conv_ = MakeShortConv(init.At("q_conv"), key_size, config.conv());
-  k_conv_ = MakeShortConv(init.At("k_conv"), pairs * key_size, config.conv());
-  v_conv_ = MakeShortConv(init.At("v_conv"), pairs * value_size, config.conv());
+  q_ = MakeProjection(init, "q", width, key_size, config.conv());
+  k_ = MakeProjection(init, "k", width, pairs * key_size, config.conv());
+  v_ = MakeProjection(init, "v", width, pairs * value_size, config.conv());
   for (const GateSpec& spec : rule_->gates()) {
     gates_.push_back(MakeGate(init.At("gates").At(spec.name), spec, OverrideOf(config, spec.name),
                               width, {config.value_heads(), config.key_dim(), value_dim, pairs}));
@@ -62,12 +47,7 @@ MemoryLayer::MemoryLayer(const ParamInit& init, const ModelConfig& model,
 }
 
 void MemoryLayer::ForEachParam(const std::string& path, ParamVisitor visit) {
-  q_.ForEachParam(path + ".q", visit);
-  k_.ForEachParam(path + ".k", visit);
-  v_.ForEachParam(path + ".v", visit);
-  q_conv_.ForEachParam(path + ".q_conv", visit);
-  k_conv_.ForEachParam(path + ".k_conv", visit);
-  v_conv_.ForEachParam(path + ".v_conv", visit);
+  for (Projection* projection : {&q_, &k_, &v_}) projection->ForEachParam(path, visit);
   for (GateLayer& gate : gates_) gate.ForEachParam(path + ".gates." + gate.spec.name, visit);
   initial_.ForEachParam(path + ".initial", visit);
   g_.ForEachParam(path + ".g", visit);
@@ -77,11 +57,8 @@ void MemoryLayer::ForEachParam(const std::string& path, ParamVisitor visit) {
 }
 
 NamedTensors MemoryLayer::FreshState(int64_t batch) const {
-  NamedTensors state = InitRecallTails(batch);
-  if (config_.conv() > 0) {
-    state["k_conv"] = k_conv_.InitTail(batch);
-    state["v_conv"] = v_conv_.InitTail(batch);
-  }
+  NamedTensors state;
+  for (const Projection* projection : {&q_, &k_, &v_}) projection->InitTail(batch, state);
   const State fresh = initial_(batch);
   PutTensors("memory", fresh, state);
   if (rule_->anchored()) PutTensors("anchor", fresh, state);
@@ -89,8 +66,9 @@ NamedTensors MemoryLayer::FreshState(int64_t batch) const {
 }
 
 NamedTensors MemoryLayer::InitRecallTails(int64_t batch) const {
-  if (config_.conv() == 0) return {};
-  return {{"q_conv", q_conv_.InitTail(batch)}};
+  NamedTensors tails;
+  q_.InitTail(batch, tails);
+  return tails;
 }
 
 NamedTensors MemoryLayer::InitState(int64_t batch) const {
@@ -109,10 +87,9 @@ MixerResult MemoryLayer::Forward(const MixerInput& in) const {
   const Tensor& x = in.x;
   NamedTensors state = in.state;
   Sequence seq;
-  const int64_t pairs = rule_->pairs();
   seq.q = Queries(x, state);
-  seq.k = Unit(Heads(k_, k_conv_, "k_conv", config_.heads(), pairs, x, state));
-  seq.v = Heads(v_, v_conv_, "v_conv", config_.value_heads(), pairs, x, state);
+  seq.k = Unit(ByPairs(k_, config_.heads(), x, state));
+  seq.v = ByPairs(v_, config_.value_heads(), x, state);
   for (const GateLayer& gate : gates_) seq.gates[gate.spec.name] = gate(x, seq.k);
 
   ScanOptions options{.chunk = config_.chunk()};
@@ -132,8 +109,15 @@ Tensor MemoryLayer::Recall(const Tensor& x, const NamedTensors& state, NamedTens
 }
 
 Tensor MemoryLayer::Queries(const Tensor& x, NamedTensors& tails) const {
-  const Tensor q = Unit(Heads(q_, q_conv_, "q_conv", config_.heads(), 1, x, tails));
+  const Tensor q = Unit(q_.Heads(config_.heads(), x, tails, tails));
   return config_.q_scale() != 1.0 ? Mul(q, config_.q_scale()) : q;
+}
+
+Tensor MemoryLayer::ByPairs(const Projection& projection, int64_t heads, const Tensor& x,
+                            NamedTensors& tails) const {
+  const int64_t pairs = rule_->pairs();
+  const Tensor h = projection.Forward(x, tails, tails);
+  return Reshape(h, {h.dim(0), h.dim(1) * pairs, heads, h.dim(2) / (pairs * heads)});
 }
 
 Tensor MemoryLayer::Unit(const Tensor& x) const {

@@ -9,6 +9,7 @@
 #include "nn/gate.h"
 #include "nn/initial_state.h"
 #include "nn/mixer.h"
+#include "nn/projection.h"
 
 namespace palimpsest {
 
@@ -37,15 +38,18 @@ class MemoryLayer : public Mixer {
 
  private:
   Tensor Queries(const Tensor& x, NamedTensors& tails) const;
+  // A token's pairs one after another: [batch, time pairs, heads, dim].
+  Tensor ByPairs(const Projection& projection, int64_t heads, const Tensor& x,
+                 NamedTensors& tails) const;
   Tensor Unit(const Tensor& x) const;
   Tensor Output(const Tensor& y, const Tensor& x) const;
   NamedTensors FreshState(int64_t batch) const;
 
   ModelConfig::Memory config_;
   std::unique_ptr<MemoryRule> rule_;
-  Linear q_, k_, v_, o_;
+  Projection q_, k_, v_;
+  Linear o_;
   OutputGate g_;
-  ShortConv q_conv_, k_conv_, v_conv_;
   std::vector<GateLayer> gates_;
   InitialState initial_;
   NormLayer o_norm_;

@@ -12,6 +12,7 @@
 #include "memory_rules/rows.h"
 #include "nn/gate.h"
 #include "nn/initial_state.h"
+#include "nn/projection.h"
 #include "nn/self_modifying_scan.h"
 #include "nn/statistics.h"
 #include "ops/ops.h"
@@ -21,12 +22,6 @@ namespace {
 
 using Config = ModelConfig::SelfModifying;
 
-// silu(conv(W h)) by heads.
-struct Projection {
-  Linear linear;
-  ShortConv conv;
-};
-
 class SelfModifying : public Mixer {
  public:
   SelfModifying(const ParamInit& init, const ModelConfig& model, const Config& config)
@@ -34,10 +29,7 @@ class SelfModifying : public Mixer {
     MakeStacks();
     const int64_t size = config_.heads() * config_.key_dim();
     const auto project = [&](const char* name, bool wanted) {
-      if (!wanted) return;
-      projections_[name] = {
-          MakeLinear(init.At(name), width_, size, init.stddev),
-          MakeShortConv(init.At(absl::StrCat(name, "_conv")), size, config_.conv())};
+      if (wanted) projections_[name] = MakeProjection(init, name, width_, size, config_.conv());
     };
     project("x", ReadsX());
     project("q", config_.q() == Config::STATIC);
@@ -55,10 +47,7 @@ class SelfModifying : public Mixer {
   }
 
   void ForEachParam(const std::string& path, ParamVisitor visit) override {
-    for (auto& [name, projection] : projections_) {
-      projection.linear.ForEachParam(absl::StrCat(path, ".", name), visit);
-      projection.conv.ForEachParam(absl::StrCat(path, ".", name, "_conv"), visit);
-    }
+    for (auto& [name, projection] : projections_) projection.ForEachParam(path, visit);
     for (auto& [name, weight] : gates_) visit(absl::StrCat(path, ".", name), weight);
     for (auto& [box, weights] : first_) {
       for (size_t i = 0; i < weights.size(); ++i)
@@ -71,9 +60,7 @@ class SelfModifying : public Mixer {
 
   NamedTensors InitState(int64_t batch) const override {
     NamedTensors state;
-    for (const auto& [name, projection] : projections_) {
-      if (projection.conv.weight) state[name + "_conv"] = projection.conv.InitTail(batch);
-    }
+    for (const auto& [name, projection] : projections_) projection.InitTail(batch, state);
     for (const BoxStack& stack : stacks_) {
       const State fresh = FreshState(stack, batch);
       PutTensors(NameOf(stack), fresh, state);
@@ -220,13 +207,7 @@ class SelfModifying : public Mixer {
     const auto rows = [&](const std::string& name) {
       const auto it = projections_.find(name);
       if (it == projections_.end()) return Tensor();
-      Tensor h = it->second.linear(in.x);
-      if (it->second.conv.weight) {
-        const std::string tail = name + "_conv";
-        h = it->second.conv.Forward(h, state[tail] = Carried(in.state, tail));
-      }
-      h = Reshape(h, {h.dim(0), h.dim(1), config_.heads(), config_.key_dim()});
-      return FoldHeads(Cast(h, dtype));
+      return FoldHeads(Cast(it->second.Heads(config_.heads(), in.x, in.state, state), dtype));
     };
     const auto unit = [&](const Tensor& x, bool wanted) {
       return x && wanted ? L2Normalize(x) : x;

@@ -1,6 +1,7 @@
 #include <cstdio>
 
 #include "ablation/report.h"
+#include "ablation/shell_word.h"
 #include "absl/strings/str_cat.h"
 #include "program/commands.h"
 #include "program/program.h"
