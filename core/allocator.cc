@@ -64,8 +64,8 @@ std::string Describe(const char* op, const Shape& shape, DType dtype, int64_t by
 }
 
 Allocator* Allocators() {
-  static auto* allocators =
-      new Allocator[kDeviceCount]{Allocator(Device::kCpu), Allocator(Device::kCuda)};
+  static auto* allocators = new Allocator[kDeviceCount]{
+      Allocator(Device::kCpu), Allocator(Device::kCuda), Allocator(Device::kSimulatedCuda)};
   return allocators;
 }
 

@@ -6,11 +6,13 @@
 
 namespace palimpsest {
 
-enum class Device : uint8_t { kCpu, kCuda };
-inline constexpr int kDeviceCount = 2;
+// kSimulatedCuda is a GPU imitated on the host, for tests (kernels/cuda/simulator).
+enum class Device : uint8_t { kCpu, kCuda, kSimulatedCuda };
+inline constexpr int kDeviceCount = 3;
 
 inline std::ostream& operator<<(std::ostream& os, Device device) {
-  return os << (device == Device::kCpu ? "cpu" : "cuda");
+  constexpr const char* kNames[kDeviceCount] = {"cpu", "cuda", "simulated_cuda"};
+  return os << kNames[static_cast<int>(device)];
 }
 
 }  // namespace palimpsest

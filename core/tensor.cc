@@ -15,7 +15,7 @@ uint64_t NextId() {
   return next.fetch_add(1, std::memory_order_relaxed);
 }
 
-CopyBytes device_copy = nullptr;
+CopyBytes device_copies[kDeviceCount] = {};
 
 void Copy(void* to, Device to_device, const void* from, Device from_device, int64_t bytes) {
   if (bytes == 0) return;
@@ -23,15 +23,16 @@ void Copy(void* to, Device to_device, const void* from, Device from_device, int6
     std::memcpy(to, from, bytes);
     return;
   }
-  PALIMPSEST_CHECK(device_copy != nullptr)
-      << "no copy between " << from_device << " and " << to_device;
-  device_copy(to, to_device, from, from_device, bytes);
+  const Device device = to_device == Device::kCpu ? from_device : to_device;
+  const CopyBytes copy = device_copies[static_cast<int>(device)];
+  PALIMPSEST_CHECK(copy != nullptr) << "no copy between " << from_device << " and " << to_device;
+  copy(to, to_device, from, from_device, bytes);
 }
 
 }  // namespace
 
-bool SetDeviceCopy(CopyBytes copy) {
-  device_copy = copy;
+bool SetDeviceCopy(Device device, CopyBytes copy) {
+  device_copies[static_cast<int>(device)] = copy;
   return true;
 }
 

@@ -99,10 +99,10 @@ inline std::ostream& operator<<(std::ostream& os, const Tensor& x) { return os <
 
 // Copies to `device`; the same tensor if it is there already.
 Tensor CopyTo(const Tensor& x, Device device);
-// Copies `bytes` between devices; set by the device's backend, for the host always there.
+// Copies `bytes` between a device and the host, or within the device; set by the device's backend.
 using CopyBytes = void (*)(void* to, Device to_device, const void* from, Device from_device,
                            int64_t bytes);
-bool SetDeviceCopy(CopyBytes copy);
+bool SetDeviceCopy(Device device, CopyBytes copy);
 
 template <typename T>
 Tensor Tensor::From(Shape shape, absl::Span<const T> values) {

@@ -13,8 +13,44 @@ KERNEL_COPTS = [
 # that fuses multiplications and additions as it likes does not promise.
 SAME_BITS = ["-ffp-contract=off"]
 
+def simulated_library(name, srcs, deps, hdrs = [], visibility = None):
+    """.cu files compiled for the host: what the GPU would do, done by the simulator (kernels/cuda/simulator).
+
+    Args:
+      name: of a cc_library.
+      srcs: .cu files.
+      deps: as those of the cuda_library; of this folder's and kernels/cuda's, the simulated ones are taken.
+      hdrs: headers.
+      visibility: as usual.
+    """
+    sources = []
+    for src in srcs:
+        wrapper = src.replace(".cu", "_simulated")
+        native.genrule(
+            name = wrapper + "_source",
+            outs = [wrapper + ".cc"],
+            cmd = "echo '#include \"{}/{}\"' > $@".format(native.package_name(), src),
+            visibility = ["//visibility:private"],
+        )
+        sources.append(wrapper + ".cc")
+    native.cc_library(
+        name = name,
+        srcs = sources,
+        hdrs = hdrs,
+        textual_hdrs = srcs,
+        # nvcc's pragmas are none to others.
+        copts = ["-Wno-unknown-pragmas"],
+        alwayslink = True,
+        visibility = visibility,
+        deps = [
+            dep + "_simulated" if dep.startswith("//kernels/cuda:") else dep
+            for dep in deps
+        ] + ["//core", "//kernels/cuda/simulator:headers"],
+    )
+
 def kernel(name, cuda = False, srcs = [], deps = [], cuda_deps = [], textual_hdrs = [], copts = []):
-    """NAME.h and NAME.cc, and NAME.cu where there is CUDA. Depend on it as :NAME.
+    """NAME.h and NAME.cc, and NAME.cu where there is CUDA. Depend on it as :NAME; tests that want the
+    simulated GPU, too, on :NAME_simulated.
 
     Each implementation registers itself, so it is linked whether or not anything names it.
 
@@ -42,6 +78,12 @@ def kernel(name, cuda = False, srcs = [], deps = [], cuda_deps = [], textual_hdr
             srcs = [name + ".cu"],
             alwayslink = True,
             visibility = ["//visibility:private"],
+            deps = [":" + name + "_cpu"] + cuda_deps,
+        )
+        simulated_library(
+            name = name + "_simulated",
+            srcs = [name + ".cu"],
+            visibility = ["//:__subpackages__"],
             deps = [":" + name + "_cpu"] + cuda_deps,
         )
     native.cc_library(

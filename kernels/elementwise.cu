@@ -1,4 +1,4 @@
-#include "kernels/cuda/runtime.h"
+#include "kernels/cuda/launch.h"
 #include "kernels/device/map.cuh"
 #include "kernels/device/math.cuh"
 #include "kernels/elementwise.h"
@@ -72,14 +72,12 @@ void UnaryCuda(const UnaryArgs& args) {
     using T = DeviceType<Host>;
     const bool packs = Aligned(args.x) && Aligned(args.y);
     const int64_t units = packs ? args.size / device::Pack<T>::kSize + 1 : args.size;
-    UnaryKernel<T><<<Blocks(units), kThreads, 0, CudaStream()>>>(
-        args.op, static_cast<const T*>(args.x), static_cast<T*>(args.y), args.size, packs, args.p,
-        args.q);
+    Launch(UnaryKernel<T>, Blocks(units), kThreads, 0, args.op, static_cast<const T*>(args.x),
+           static_cast<T*>(args.y), args.size, packs, args.p, args.q);
   });
-  PALIMPSEST_CUDA_CHECK(cudaGetLastError());
 }
 
-PALIMPSEST_REGISTER_KERNEL(unary, kCuda, UnaryCuda);
+PALIMPSEST_REGISTER_CUDA_KERNEL(unary, UnaryCuda);
 
 template <typename From, typename To>
 __global__ void CastKernel(const From* x, To* y, int64_t n, bool packs) {
@@ -100,14 +98,13 @@ void CastCuda(const CastArgs& args) {
       using From = DeviceType<HostFrom>;
       using To = DeviceType<HostTo>;
       const bool packs = Aligned(args.x) && Aligned(args.y);
-      CastKernel<From, To><<<Blocks(args.size), kThreads, 0, CudaStream()>>>(
-          static_cast<const From*>(args.x), static_cast<To*>(args.y), args.size, packs);
+      Launch(CastKernel<From, To>, Blocks(args.size), kThreads, 0, static_cast<const From*>(args.x),
+             static_cast<To*>(args.y), args.size, packs);
     });
   });
-  PALIMPSEST_CUDA_CHECK(cudaGetLastError());
 }
 
-PALIMPSEST_REGISTER_KERNEL(cast, kCuda, CastCuda);
+PALIMPSEST_REGISTER_CUDA_KERNEL(cast, CastCuda);
 
 template <typename N>
 __device__ N Apply(BinaryOp op, N a, N b, N p, N q) {
@@ -228,16 +225,16 @@ void RunBinary(const BinaryArgs& args, F f) {
   const bool aligned = (spread_a || Aligned(a)) && (spread_b || Aligned(b)) && Aligned(out);
   if constexpr (sizeof(T) == sizeof(Out)) {
     if (args.rank == 1 && aligned) {
-      DenseBinaryKernel<<<Blocks(n / device::Pack<T>::kSize + 1), kThreads, 0, CudaStream()>>>(
-          n, a, spread_a, b, spread_b, out, f);
+      Launch(DenseBinaryKernel<T, Out, F>, Blocks(n / device::Pack<T>::kSize + 1), kThreads, 0, n, a, spread_a,
+             b, spread_b, out, f);
       return;
     }
   }
   const Broadcast2 at = PlacesOf<2>(args, {args.a_strides, args.b_strides});
   if (n <= UINT32_MAX) {
-    BinaryKernel<uint32_t><<<Blocks(n), kThreads, 0, CudaStream()>>>(at, n, a, b, out, f);
+    Launch(BinaryKernel<uint32_t, T, Out, F>, Blocks(n), kThreads, 0, at, n, a, b, out, f);
   } else {
-    BinaryKernel<uint64_t><<<Blocks(n), kThreads, 0, CudaStream()>>>(at, n, a, b, out, f);
+    Launch(BinaryKernel<uint64_t, T, Out, F>, Blocks(n), kThreads, 0, at, n, a, b, out, f);
   }
 }
 
@@ -261,10 +258,9 @@ void BinaryCuda(const BinaryArgs& args) {
         << "needs a float dtype, got " << args.dtype;
     DispatchInt(args.dtype, [&]<typename T>() { RunBinary<T, T>(args, IntegerOf<T>{args.op}); });
   }
-  PALIMPSEST_CUDA_CHECK(cudaGetLastError());
 }
 
-PALIMPSEST_REGISTER_KERNEL(binary, kCuda, BinaryCuda);
+PALIMPSEST_REGISTER_CUDA_KERNEL(binary, BinaryCuda);
 
 // Elements are only moved, so their size is all that matters.
 template <typename Index, typename T>
@@ -284,9 +280,9 @@ void RunWhere(const WhereArgs& args) {
   const auto *a = static_cast<const T*>(args.a), *b = static_cast<const T*>(args.b);
   auto* out = static_cast<T*>(args.out);
   if (n <= UINT32_MAX) {
-    WhereKernel<uint32_t><<<Blocks(n), kThreads, 0, CudaStream()>>>(at, n, args.mask, a, b, out);
+    Launch(WhereKernel<uint32_t, T>, Blocks(n), kThreads, 0, at, n, args.mask, a, b, out);
   } else {
-    WhereKernel<uint64_t><<<Blocks(n), kThreads, 0, CudaStream()>>>(at, n, args.mask, a, b, out);
+    Launch(WhereKernel<uint64_t, T>, Blocks(n), kThreads, 0, at, n, args.mask, a, b, out);
   }
 }
 
@@ -297,10 +293,9 @@ void WhereCuda(const WhereArgs& args) {
     case 4: RunWhere<uint32_t>(args); break;
     default: RunWhere<uint16_t>(args); break;
   }
-  PALIMPSEST_CUDA_CHECK(cudaGetLastError());
 }
 
-PALIMPSEST_REGISTER_KERNEL(where, kCuda, WhereCuda);
+PALIMPSEST_REGISTER_CUDA_KERNEL(where, WhereCuda);
 
 }  // namespace
 }  // namespace palimpsest

@@ -263,7 +263,8 @@ TEST_P(ElementwiseTest, InPlaceAndAgain) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Devices, ElementwiseTest, testing::Values(Device::kCpu, Device::kCuda),
+INSTANTIATE_TEST_SUITE_P(Devices, ElementwiseTest,
+                         testing::Values(Device::kCpu, Device::kCuda, Device::kSimulatedCuda),
                          testing::PrintToStringParamName());
 
 }  // namespace

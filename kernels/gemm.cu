@@ -7,7 +7,7 @@
 #include <tuple>
 
 #include "kernels/cuda/cublas_lt.h"
-#include "kernels/cuda/runtime.h"
+#include "kernels/cuda/launch.h"
 #include "kernels/gemm.h"
 
 namespace palimpsest {
@@ -229,7 +229,7 @@ void GemmCuda(const GemmArgs& g) {
   }
 }
 
-PALIMPSEST_REGISTER_KERNEL(gemm, kCuda, GemmCuda);
+PALIMPSEST_REGISTER_CUDA_KERNEL(gemm, GemmCuda);
 
 }  // namespace
 }  // namespace palimpsest

@@ -233,7 +233,8 @@ TEST_P(GemmTest, SameBitsEachTimeForAnyNumberOfThreads) {
   SetNumThreads(threads);
 }
 
-INSTANTIATE_TEST_SUITE_P(Devices, GemmTest, testing::Values(Device::kCpu, Device::kCuda),
+INSTANTIATE_TEST_SUITE_P(Devices, GemmTest,
+                         testing::Values(Device::kCpu, Device::kCuda, Device::kSimulatedCuda),
                          testing::PrintToStringParamName());
 
 TEST(GemmDeathTest, NamesADtypeItDoesNotTake) {

@@ -6,6 +6,7 @@
 #include "kernels/cuda/cublas_lt.h"
 
 namespace palimpsest {
+inline namespace PALIMPSEST_CUDA_FLAVOR {
 namespace {
 
 // By its name, or where a toolkit keeps it.
@@ -66,4 +67,5 @@ cublasLtHandle_t CublasLt::Handle() {
   return handle;
 }
 
+}  // namespace PALIMPSEST_CUDA_FLAVOR
 }  // namespace palimpsest

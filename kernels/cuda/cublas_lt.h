@@ -4,8 +4,10 @@
 #include <cublasLt.h>
 
 #include "core/check.h"
+#include "kernels/cuda/runtime.h"
 
 namespace palimpsest {
+inline namespace PALIMPSEST_CUDA_FLAVOR {
 
 // cuBLASLt's functions. The library is opened at the first use: to map it takes longer than most
 // commands run, and a machine may lack it that never multiplies on a GPU.
@@ -36,6 +38,7 @@ struct CublasLt {
         << #call << ": " << ::palimpsest::CublasLt::Get().GetStatusString(lt_status); \
   } while (false)
 
+}  // namespace PALIMPSEST_CUDA_FLAVOR
 }  // namespace palimpsest
 
 #endif  // KERNELS_CUDA_CUBLAS_LT_H_

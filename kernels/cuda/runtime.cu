@@ -6,6 +6,7 @@
 #include "kernels/cuda/runtime.h"
 
 namespace palimpsest {
+inline namespace PALIMPSEST_CUDA_FLAVOR {
 
 bool CudaPresent() {
   static const bool present = [] {
@@ -30,7 +31,11 @@ cudaStream_t CudaStream() {
   return stream;
 }
 
+}  // namespace PALIMPSEST_CUDA_FLAVOR
+
 namespace {
+
+constexpr Device kDevice = Device::PALIMPSEST_CUDA_DEVICE;
 
 // Keeps what is freed in the driver's pool, so that to allocate is not to wait for the device.
 void KeepFreedMemory() {
@@ -75,7 +80,7 @@ void Copy(void* to, Device to_device, const void* from, Device from_device, int6
 }
 
 [[maybe_unused]] const bool registered =
-    Allocator::SetBackend(Device::kCuda, {Allocate, Free, Fill, Limit}) && SetDeviceCopy(Copy);
+    Allocator::SetBackend(kDevice, {Allocate, Free, Fill, Limit}) && SetDeviceCopy(kDevice, Copy);
 
 }  // namespace
 }  // namespace palimpsest

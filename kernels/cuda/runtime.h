@@ -5,6 +5,13 @@
 
 #include "core/check.h"
 
+// Every .cu file is compiled twice: by nvcc for a GPU, and for the simulator, whose cuda_runtime.h
+// names itself here. What has a linkage lives in a namespace of its own for each.
+#ifndef PALIMPSEST_CUDA_FLAVOR
+#define PALIMPSEST_CUDA_FLAVOR gpu
+#define PALIMPSEST_CUDA_DEVICE kCuda
+#endif
+
 namespace palimpsest {
 
 // Stops with the call, its error, and the op in progress.
@@ -15,12 +22,15 @@ namespace palimpsest {
                                                 << ", " << cudaGetErrorString(cuda_error);       \
   } while (false)
 
+inline namespace PALIMPSEST_CUDA_FLAVOR {
+
 // The stream on which everything runs: memory, copies, kernels.
 cudaStream_t CudaStream();
 
 // Whether there is a device that this driver can use. Asked once.
 bool CudaPresent();
 
+}  // namespace PALIMPSEST_CUDA_FLAVOR
 }  // namespace palimpsest
 
 #endif  // KERNELS_CUDA_RUNTIME_H_

@@ -1,0 +1,210 @@
+#include "kernels/cuda/simulator/grid.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <numeric>
+#include <random>
+#include <vector>
+
+#include "core/check.h"
+#include "kernels/cuda/simulator/fiber.h"
+#include "kernels/cuda/simulator/memory.h"
+
+thread_local constinit palimpsest::simulator::Index3 threadIdx, blockIdx;
+thread_local constinit palimpsest::simulator::Extent3 blockDim, gridDim;
+
+namespace palimpsest::simulator {
+namespace {
+
+constexpr size_t kSharedAlignment = 128;
+constexpr size_t kPage = 4096;
+
+uint64_t Count(Extent3 e) { return uint64_t{e.x} * e.y * e.z; }
+
+Index3 Unravel(uint64_t i, Extent3 e) {
+  return {static_cast<unsigned>(i % e.x), static_cast<unsigned>(i / e.x % e.y),
+          static_cast<unsigned>(i / e.x / e.y)};
+}
+
+// Shared memory that ends where a page begins that nothing may touch.
+class SharedMemory {
+ public:
+  SharedMemory() {
+    void* made =
+        mmap(nullptr, kBytes + kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    PALIMPSEST_CHECK(made != MAP_FAILED);
+    base_ = static_cast<char*>(made);
+    PALIMPSEST_CHECK(mprotect(base_ + kBytes, kPage, PROT_NONE) == 0);
+  }
+  ~SharedMemory() { munmap(base_, kBytes + kPage); }
+  SharedMemory(const SharedMemory&) = delete;
+  SharedMemory& operator=(const SharedMemory&) = delete;
+
+  void* Renew(size_t bytes) {
+    const size_t size = (bytes + kSharedAlignment - 1) / kSharedAlignment * kSharedAlignment;
+    return std::memset(base_ + kBytes - size, 0xff, size);
+  }
+
+ private:
+  static constexpr size_t kBytes = (kMaxShared + kPage - 1) / kPage * kPage;
+  char* base_;
+};
+
+enum class State { kReady, kAtBlock, kAtWarp, kDone };
+
+struct Thread {
+  Fiber fiber;
+  Index3 index;
+  State state = State::kReady;
+  int exchanges = 0;
+};
+
+struct Warp {
+  unsigned threads = 0, waiting = 0, gone = 0;
+  // Of one exchange and the next.
+  alignas(16) char values[2][kWarp * kMaxSharedValue];
+};
+
+// The block that runs on this thread of the host, and what is kept for the next.
+class Block {
+ public:
+  void Run(const char* kernel, Index3 index, Extent3 threads, size_t shared_bytes,
+           absl::FunctionRef<void()> body, std::mt19937* random) {
+    kernel_ = kernel;
+    Prepare(index, threads, shared_bytes, body);
+    while (done_ < count_) {
+      std::shuffle(order_.begin(), order_.end(), *random);
+      bool ran = false;
+      for (const unsigned i : order_) {
+        if (threads_[i]->state != State::kReady) continue;
+        ran = true;
+        Resume(i);
+      }
+      PALIMPSEST_CHECK(ran) << kernel_ << ": threads of a block wait at different barriers, "
+                            << waiting_ << " of " << count_ << " for the block";
+    }
+  }
+
+  void WaitForBlock() {
+    CheckNoneGone(done_);
+    ++waiting_;
+    Current().state = State::kAtBlock;
+    Current().fiber.Pause();
+  }
+  void WaitForWarp() {
+    Warp& warp = warps_[current_ / kWarp];
+    CheckNoneGone(warp.gone);
+    ++warp.waiting;
+    Current().state = State::kAtWarp;
+    Current().fiber.Pause();
+  }
+  const void* Share(const void* value, size_t bytes) {
+    char* values = warps_[current_ / kWarp].values[Current().exchanges++ % 2];
+    std::memcpy(values + Lane() * bytes, value, bytes);
+    WaitForWarp();
+    return values;
+  }
+  void* shared() const { return shared_bytes_; }
+  unsigned Lane() const { return current_ % kWarp; }
+
+ private:
+  Thread& Current() { return *threads_[current_]; }
+
+  // A thread that has returned is no longer counted by some devices, and waited for by others.
+  void CheckNoneGone(unsigned gone) const {
+    PALIMPSEST_CHECK(gone == 0) << kernel_ << ": a thread returned, and another came to a barrier";
+  }
+
+  void Prepare(Index3 index, Extent3 threads, size_t shared_bytes,
+               const absl::FunctionRef<void()>& body) {
+    count_ = static_cast<unsigned>(Count(threads));
+    blockIdx = index;
+    while (threads_.size() < count_) threads_.push_back(std::make_unique<Thread>());
+    warps_.resize((count_ + kWarp - 1) / kWarp);
+    for (Warp& warp : warps_) warp.threads = warp.waiting = warp.gone = 0;
+    order_.resize(count_);
+    std::iota(order_.begin(), order_.end(), 0u);
+    for (unsigned i = 0; i < count_; ++i) {
+      Thread& thread = *threads_[i];
+      thread.index = Unravel(i, threads);
+      thread.state = State::kReady;
+      thread.exchanges = 0;
+      thread.fiber.Start(&body);
+      ++warps_[i / kWarp].threads;
+    }
+    done_ = waiting_ = 0;
+    shared_bytes_ = shared_memory_.Renew(shared_bytes);
+  }
+
+  void Resume(unsigned i) {
+    current_ = i;
+    threadIdx = threads_[i]->index;
+    Warp& warp = warps_[i / kWarp];
+    if (threads_[i]->fiber.Resume()) {
+      threads_[i]->state = State::kDone;
+      ++done_;
+      ++warp.gone;
+      return;
+    }
+    if (warp.waiting == warp.threads) {
+      warp.waiting = 0;
+      Release(i / kWarp * kWarp, warp.threads);
+    }
+    if (waiting_ == count_) {
+      waiting_ = 0;
+      Release(0, count_);
+    }
+  }
+
+  void Release(unsigned begin, unsigned count) {
+    for (unsigned i = begin; i < begin + count; ++i) threads_[i]->state = State::kReady;
+  }
+
+  const char* kernel_ = "";
+  unsigned count_ = 0, done_ = 0, waiting_ = 0, current_ = 0;
+  std::vector<std::unique_ptr<Thread>> threads_;
+  std::vector<Warp> warps_;
+  std::vector<unsigned> order_;
+  SharedMemory shared_memory_;
+  void* shared_bytes_ = nullptr;
+};
+
+Block& CurrentBlock() {
+  static thread_local Block block;
+  return block;
+}
+
+}  // namespace
+
+bool CanLaunch(Extent3 blocks, Extent3 threads, size_t shared_bytes) {
+  return Count(blocks) > 0 && Count(threads) > 0 && blocks.x <= 2147483647u && blocks.y <= 65535 &&
+         blocks.z <= 65535 && threads.x <= 1024 && threads.y <= 1024 && threads.z <= 64 &&
+         Count(threads) <= 1024 && shared_bytes <= kMaxShared;
+}
+
+void RunGrid(const char* kernel, Extent3 blocks, Extent3 threads, size_t shared_bytes,
+             absl::FunctionRef<void()> thread) {
+  static std::atomic<unsigned> launches = 0;
+  std::mt19937 random(launches++);
+  const OpenMemory open(kernel);
+  gridDim = blocks;
+  blockDim = threads;
+  std::vector<uint64_t> order(Count(blocks));
+  std::iota(order.begin(), order.end(), uint64_t{0});
+  std::shuffle(order.begin(), order.end(), random);
+  for (const uint64_t i : order)
+    CurrentBlock().Run(kernel, Unravel(i, blocks), threads, shared_bytes, thread, &random);
+}
+
+void WaitForBlock() { CurrentBlock().WaitForBlock(); }
+void WaitForWarp() { CurrentBlock().WaitForWarp(); }
+void* SharedBytes() { return CurrentBlock().shared(); }
+const void* ShareBytes(const void* value, size_t bytes) {
+  return CurrentBlock().Share(value, bytes);
+}
+unsigned Lane() { return CurrentBlock().Lane(); }
+
+}  // namespace palimpsest::simulator
