@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/parallel.h"
+#include "kernels/copy_axes.h"
 
 namespace palimpsest {
 
@@ -15,32 +16,8 @@ constexpr int64_t kGrainBytes = 1 << 16;
 constexpr int64_t kTile = 16;          // Elements of a transposed tile's side.
 constexpr int64_t kBlockBytes = 1024;  // Of a block's side.
 
-struct Axis {
-  int64_t extent, from, to;
-};
-using Axes = absl::InlinedVector<Axis, 6>;
-
-// The same copy with as few axes as possible, in bytes and elements as wide as possible.
-Axes Collapse(const CopyArgs& args, int64_t* element) {
-  Axes axes;
-  for (size_t i = 0; i < args.extents.size(); ++i) {
-    const Axis axis{args.extents[i], args.from_strides[i] * args.element,
-                    args.to_strides[i] * args.element};
-    if (axis.extent == 1) continue;
-    if (!axes.empty() && axes.back().from == axis.extent * axis.from &&
-        axes.back().to == axis.extent * axis.to) {
-      axes.back() = {axes.back().extent * axis.extent, axis.from, axis.to};
-    } else {
-      axes.push_back(axis);
-    }
-  }
-  *element = args.element;
-  if (!axes.empty() && axes.back().from == *element && axes.back().to == *element) {
-    *element *= axes.back().extent;
-    axes.pop_back();
-  }
-  return axes;
-}
+using Axis = CopyAxis;
+using Axes = CopyAxes;
 
 // Byte offsets of the index-th combination of `axes`, and the steps to the next ones.
 class Odometer {
@@ -169,14 +146,6 @@ void CopyBlocks(Axes axes, size_t fastest, int64_t element, const char* from, ch
   });
 }
 
-size_t FastestOfFrom(const Axes& axes) {
-  size_t fastest = axes.size() - 1;
-  for (size_t i = 0; i < axes.size(); ++i) {
-    if (0 < axes[i].from && axes[i].from < axes[fastest].from) fastest = i;
-  }
-  return fastest;
-}
-
 // Elements of a size worth a constant.
 template <int kBytes>
 void CopyElements(const Axes& axes, const char* from, char* to) {
@@ -218,6 +187,35 @@ void CopyCpu(const CopyArgs& args) {
 PALIMPSEST_REGISTER_KERNEL(copy, kCpu, CopyCpu);
 
 }  // namespace
+
+CopyAxes Collapse(const CopyArgs& args, int64_t* element) {
+  CopyAxes axes;
+  for (size_t i = 0; i < args.extents.size(); ++i) {
+    const CopyAxis axis{args.extents[i], args.from_strides[i] * args.element,
+                        args.to_strides[i] * args.element};
+    if (axis.extent == 1) continue;
+    if (!axes.empty() && axes.back().from == axis.extent * axis.from &&
+        axes.back().to == axis.extent * axis.to) {
+      axes.back() = {axes.back().extent * axis.extent, axis.from, axis.to};
+    } else {
+      axes.push_back(axis);
+    }
+  }
+  *element = args.element;
+  if (!axes.empty() && axes.back().from == *element && axes.back().to == *element) {
+    *element *= axes.back().extent;
+    axes.pop_back();
+  }
+  return axes;
+}
+
+size_t FastestOfFrom(const CopyAxes& axes) {
+  size_t fastest = axes.size() - 1;
+  for (size_t i = 0; i < axes.size(); ++i) {
+    if (0 < axes[i].from && axes[i].from < axes[fastest].from) fastest = i;
+  }
+  return fastest;
+}
 
 Shape DenseStrides(const Shape& shape) {
   Shape strides(shape.size());
