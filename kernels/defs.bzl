@@ -13,6 +13,13 @@ KERNEL_COPTS = [
 # that fuses multiplications and additions as it likes does not promise.
 SAME_BITS = ["-ffp-contract=off"]
 
+# The simulator's headers in place of the toolkit's, which a dependency may bring; and nvcc's pragmas are
+# no other's.
+SIMULATED_COPTS = [
+    "-Ikernels/cuda/simulator/include",
+    "-Wno-unknown-pragmas",
+]
+
 def simulated_library(name, srcs, deps, hdrs = [], visibility = None):
     """.cu files compiled for the host: what the GPU would do, done by the simulator (kernels/cuda/simulator).
 
@@ -38,8 +45,7 @@ def simulated_library(name, srcs, deps, hdrs = [], visibility = None):
         srcs = sources,
         hdrs = hdrs,
         textual_hdrs = srcs,
-        # nvcc's pragmas are none to others.
-        copts = ["-Wno-unknown-pragmas"],
+        copts = SIMULATED_COPTS,
         alwayslink = True,
         visibility = visibility,
         deps = [

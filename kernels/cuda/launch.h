@@ -19,7 +19,8 @@ void Launch(void (*kernel)(Params...), dim3 blocks, dim3 threads, size_t shared_
   constexpr size_t kGranted = size_t{48} << 10;  // More a kernel must ask for.
   cudaError_t error = cudaSuccess;
   if (shared_bytes > kGranted)
-    error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+    error = cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
+                                 cudaFuncAttributeMaxDynamicSharedMemorySize,
                                  static_cast<int>(shared_bytes));
   if (error == cudaSuccess) {
     cudaLaunchConfig_t config = {};
