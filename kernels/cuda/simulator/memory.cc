@@ -19,7 +19,7 @@ namespace {
 constexpr size_t kAlignment = 256;
 constexpr size_t kFence = 256;  // Bytes after an allocation that nobody may write.
 constexpr int kFenceByte = 0xff;
-constexpr size_t kPage = 4096;
+constexpr size_t kHugePage = size_t{2} << 20;  // So that opening and closing touches few of them.
 
 size_t RoundUp(size_t n, size_t to) { return (n + to - 1) / to * to; }
 
@@ -43,7 +43,7 @@ class Memory {
     }
     if (at + want > kDeviceBytes) return nullptr;
     live_[at] = bytes;
-    if (at + want > used_) used_ = RoundUp(at + want, kPage);
+    if (at + want > used_) used_ = RoundUp(at + want, kHugePage);
     Open();
     std::memset(base_ + at, kFenceByte, want);
     Close();
@@ -79,10 +79,11 @@ class Memory {
 
  private:
   Memory() {
-    void* made =
-        mmap(nullptr, kDeviceBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* made = mmap(nullptr, kDeviceBytes + kHugePage, PROT_NONE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     PALIMPSEST_CHECK(made != MAP_FAILED) << "no address space for a simulated device";
-    base_ = static_cast<char*>(made);
+    base_ = reinterpret_cast<char*>(RoundUp(reinterpret_cast<uintptr_t>(made), kHugePage));
+    (void)madvise(base_, kDeviceBytes, MADV_HUGEPAGE);  // Only advice.
     struct sigaction action = {};
     action.sa_sigaction = ReportFault;
     action.sa_flags = SA_SIGINFO | SA_RESETHAND;
