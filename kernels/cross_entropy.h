@@ -9,7 +9,8 @@
 namespace palimpsest {
 
 // The mean of log(sum_c exp(logits[r,c])) - logits[r, labels[r]] over the `count` rows whose label
-// is not `ignored`; 0 if there are none. Statistics are f64 for f64 logits, else f32.
+// is not `ignored`; 0 if there are none. Statistics are f64 for f64 logits, else f32. A label that
+// is no class stops the CPU; other devices, which cannot, make NaN of it.
 struct CrossEntropyArgs {
   DType dtype;
   int64_t rows, classes;

@@ -19,9 +19,11 @@ struct IndexArgs {
 
 // The place of the first id that is not in [0, rows), or -1.
 extern Kernel<int64_t(const IndexArgs&)> find_bad_id;
-// to[i] = from[ids[i]]: from [rows, width], to [count, width].
+// to[i] = from[ids[i]]: from [rows, width], to [count, width]. Ids are checked before; where they
+// are not, a device other than the CPU gives NaN for one that is no row.
 extern Kernel<void(const IndexArgs&)> gather;
-// to[r] = sum of from[i] over ids[i] = r, in the order of i: from [count, width], to [rows, width].
+// to[r] = sum of from[i] over ids[i] = r, in the order of i, on other devices than the CPU in
+// parts: from [count, width], to [rows, width].
 extern Kernel<void(const IndexArgs&)> scatter_add;
 // to[i][ids[i]] = 1, the rest 0: to [count, rows].
 extern Kernel<void(const IndexArgs&)> one_hot;

@@ -1,5 +1,4 @@
 #include "kernels/cuda/dispatch.h"
-#include "kernels/device/columns.cuh"
 #include "kernels/norm.h"
 
 namespace palimpsest {
@@ -154,12 +153,6 @@ __global__ void NormGradKernel(Rows<T> rows, const T* dy, T* dx, Sums<Number<T>>
   }
 }
 
-template <typename N, typename T>
-__global__ void SumRowsKernel(const N* x, int64_t rows, int64_t stride, int64_t columns, int tile,
-                              T* y) {
-  device::SumRows(x, rows, stride, columns, tile, y);
-}
-
 void NormGradCuda(const NormGradArgs& args) {
   const int64_t rows = args.forward.rows, n = args.forward.n;
   const int64_t part = std::max(kMinPartRows, CeilDiv(rows, kMaxParts)),
@@ -182,11 +175,8 @@ void NormGradCuda(const NormGradArgs& args) {
                             device::kReduceBytes + (in_shared ? bytes : 0), forward, dy, dx,
                             Sums<N>{part, parts, in_shared, wanted ? partial.data() : nullptr});
                    });
-    const int tile = device::TileFor(n);
     const auto finish = [&](const N* sums, void* y) {
-      if (y == nullptr) return;
-      Launch(SumRowsKernel<N, T>, BlocksFor(CeilDiv(n, tile)), kThreads, device::DownBytes<N, 1>(),
-             sums, parts, 2 * n, n, tile, Out<Host>(y));
+      if (y != nullptr) SumRows(sums, parts, 2 * n, n, Out<Host>(y));
     };
     finish(partial.data(), args.dweight);
     finish(partial.data() + n, args.dbias);

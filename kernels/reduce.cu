@@ -1,5 +1,4 @@
 #include "kernels/cuda/dispatch.h"
-#include "kernels/device/columns.cuh"
 #include "kernels/reduce.h"
 
 namespace palimpsest {

@@ -9,6 +9,7 @@
 #include "core/dtype.h"
 #include "core/tensor.h"
 #include "kernels/cuda/launch.h"
+#include "kernels/device/columns.cuh"
 #include "kernels/device/map.cuh"
 #include "kernels/device/row.cuh"
 
@@ -79,6 +80,14 @@ void DispatchRow(int64_t rows, int64_t n, std::initializer_list<const void*> all
       f.template operator()<device::BlockRow, kPack>(BlocksFor(rows));
     }
   });
+}
+
+// y_c = sum_r x[r stride + c].
+template <typename N, typename T>
+void SumRows(const N* x, int64_t rows, int64_t stride, int64_t columns, T* y) {
+  const int tile = device::TileFor(columns);
+  Launch(device::SumRowsKernel<N, T>, BlocksFor(CeilDiv(columns, tile)), device::kThreads,
+         device::DownBytes<N, 1>(), x, rows, stride, columns, tile, y);
 }
 
 }  // namespace PALIMPSEST_CUDA_FLAVOR

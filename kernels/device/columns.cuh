@@ -46,7 +46,8 @@ __device__ Run<N, kPack> ReduceDown(Run<N, kPack> v, int tile, Op op) {
 
 // y_c = sum_r x[r stride + c], for `columns` columns, by kThreads threads a block.
 template <typename N, typename T>
-__device__ void SumRows(const N* x, int64_t rows, int64_t stride, int64_t columns, int tile, T* y) {
+__global__ void SumRowsKernel(const N* x, int64_t rows, int64_t stride, int64_t columns, int tile,
+                              T* y) {
   const int across = static_cast<int>(threadIdx.x) % tile,
             down = static_cast<int>(threadIdx.x) / tile;
   for (int64_t first = blockIdx.x * static_cast<int64_t>(tile); first < columns;

@@ -26,6 +26,8 @@ struct WarpRow {
   __device__ static N Reduce(N v, N, Op op) {
     return WarpReduce(v, op);
   }
+  // What one of them wrote, the others see.
+  __device__ static void Sync() { __syncwarp(); }
 };
 
 // or a block, which reduces in the first kReduceBytes of its shared memory.
@@ -40,6 +42,7 @@ struct BlockRow {
     static_assert(kWarp * sizeof(N) <= kReduceBytes);
     return BlockReduce(v, identity, op, SharedMemory<N>());
   }
+  __device__ static void Sync() { __syncthreads(); }
 };
 
 // Neighbouring elements, moved at once.
