@@ -7,7 +7,10 @@ cc_library(
     name = "{name}",
     hdrs = ["{repository}_version.h"] + glob(["include/**"]),
     includes = ["include"],
-    linkopts = {linkopts},
+    linkopts = select({{
+        "@//third_party:static_libraries": {static_linkopts},
+        "//conditions:default": {linkopts},
+    }}),
     visibility = ["//visibility:public"],
 )
 """
@@ -51,6 +54,19 @@ def _pkg_config(ctx, args):
     # Ubuntu 22.04's Abseil has a lone -Wl among its flags.
     return [word for word in result.stdout.replace("\n", " ").split(" ") if word not in ("", "-Wl")]
 
+def _static(ctx, linkopts):
+    """The same with archives, where there are; a shared library then only if something uses it."""
+    result = []
+    for option in linkopts:
+        archive = "lib{}.a".format(option[2:])
+        if not option.startswith("-l") or option in ["-latomic", "-ldl", "-lm", "-lpthread", "-lrt"]:
+            result.append(option)
+        elif "/" in ctx.execute(["gcc", "-print-file-name=" + archive]).stdout:
+            result.append("-l:" + archive)
+        else:
+            result += ["-Wl,--push-state,--as-needed", option, "-Wl,--pop-state"]
+    return result
+
 def _system_library_impl(ctx):
     build = ""
     version = ""
@@ -60,7 +76,12 @@ def _system_library_impl(ctx):
         else:
             linkopts = _pkg_config(ctx, ["--libs"] + packages.split(" "))
             version = _pkg_config(ctx, ["--modversion", packages.split(" ")[0]])[0]
-        build += _TARGET.format(name = name, repository = ctx.name, linkopts = repr(linkopts))
+        build += _TARGET.format(
+            name = name,
+            repository = ctx.name,
+            linkopts = repr(linkopts),
+            static_linkopts = repr(_static(ctx, linkopts)),
+        )
     if ctx.attr.header:
         header = ctx.path("/usr/include/" + ctx.attr.header)
         if not header.exists:
@@ -94,7 +115,10 @@ cc_library(
     name = "protobuf",
     hdrs = ["protobuf_version.h"] + glob(["include/**"]),
     includes = ["include"],
-    linkopts = {linkopts},
+    linkopts = select({{
+        "@//third_party:static_libraries": {static_linkopts},
+        "//conditions:default": {linkopts},
+    }}),
 )
 
 # What the native cc_proto_library asks for.
@@ -112,6 +136,7 @@ def _system_protobuf_impl(ctx):
     ctx.symlink(protoc, "protoc")
     ctx.file("BUILD.bazel", _PROTOBUF.format(
         linkopts = repr(_pkg_config(ctx, ["--libs", "protobuf"])),
+        static_linkopts = repr(_static(ctx, _pkg_config(ctx, ["--static", "--libs", "protobuf"]))),
     ))
     for path in ["google/protobuf/map_field.h", "google/protobuf/port_def.inc"]:
         ctx.file("include/" + path, _WITHOUT_SANITIZERS.format(path))

@@ -7,7 +7,7 @@
 #include <math.h>
 
 #include <bit>
-#include <cfenv>
+#include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -177,6 +177,22 @@ inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
   return *stream = &only, cudaSuccess;
 }
 inline cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
+struct cudaSimulatedEvent {
+  std::chrono::steady_clock::time_point time;
+};
+using cudaEvent_t = cudaSimulatedEvent*;
+inline cudaError_t cudaEventCreate(cudaEvent_t* event) {
+  return *event = new cudaSimulatedEvent, cudaSuccess;
+}
+inline cudaError_t cudaEventDestroy(cudaEvent_t event) { return delete event, cudaSuccess; }
+inline cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t) {
+  return event->time = std::chrono::steady_clock::now(), cudaSuccess;
+}
+inline cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
+inline cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t begin, cudaEvent_t end) {
+  *milliseconds = std::chrono::duration<float, std::milli>(end->time - begin->time).count();
+  return cudaSuccess;
+}
 inline cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t* pool, int) {
   static cudaSimulatedMemPool only;
   return *pool = &only, cudaSuccess;
