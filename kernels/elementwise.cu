@@ -1,5 +1,4 @@
-#include "kernels/cuda/launch.h"
-#include "kernels/device/map.cuh"
+#include "kernels/cuda/dispatch.h"
 #include "kernels/device/math.cuh"
 #include "kernels/elementwise.h"
 
@@ -13,20 +12,6 @@ using device::Number;
 using device::Widen;
 
 static_assert(device::kMaxRank == kMaxBroadcastRank);
-
-bool Aligned(const void* p) { return reinterpret_cast<uintptr_t>(p) % 16 == 0; }
-
-// The element type on the device.
-template <typename T>
-struct DeviceTypeOf {
-  using type = T;
-};
-template <>
-struct DeviceTypeOf<Bf16> {
-  using type = __nv_bfloat16;
-};
-template <typename T>
-using DeviceType = typename DeviceTypeOf<T>::type;
 
 // One kernel for all operations of a dtype: which one is the same for every thread, and memory is
 // what these wait for.
