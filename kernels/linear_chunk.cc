@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/parallel.h"
+#include "core/tensor.h"
 #include "kernels/linear_chunk_backward.h"
 #include "kernels/linear_chunk_channels.h"
 #include "kernels/linear_chunk_decay.h"
@@ -149,15 +150,83 @@ template <template <typename, typename> class P, template <typename> class Block
 void Run(const LinearChunkArgs& args, const To& to) {
   PALIMPSEST_CHECK(args.chunk >= 1 && args.chunk <= kMaxLinearChunk) << "chunk " << args.chunk;
   if (args.dtype == DType::kF64) return WithDecay<P, Blocks, double>(args, to);
-  PALIMPSEST_CHECK(args.dtype == DType::kF32) << "needs f64 or f32, got " << args.dtype;
+  PALIMPSEST_CHECK(args.dtype == DType::kF32) << "needs a float dtype, got " << args.dtype;
   WithDecay<P, Blocks, float>(args, to);
 }
 
+// Rows of bf16 as f32, while a kernel runs.
+class Widened {
+ public:
+  explicit Widened(const LinearChunkArgs& a)
+      : rows_(a.batch * a.time * a.heads), key_(rows_ * a.key), value_(rows_ * a.value), args_(a) {
+    args_.dtype = DType::kF32;
+    for (auto field : {&LinearChunkArgs::q, &LinearChunkArgs::k, &LinearChunkArgs::e})
+      args_.*field = field == &LinearChunkArgs::e && a.e == a.k ? args_.k : In(a.*field, key_);
+    args_.v = In(a.v, value_);
+  }
+  const LinearChunkArgs& args() const { return args_; }
+  int64_t key_rows() const { return key_; }
+  int64_t value_rows() const { return value_; }
+
+  const void* In(const void* rows, int64_t n) {
+    if (rows == nullptr) return nullptr;
+    float* wide = Take(n);
+    const Bf16* from = static_cast<const Bf16*>(rows);
+    ParallelFor(n, kGrain, [=](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) wide[i] = static_cast<float>(from[i]);
+    });
+    return wide;
+  }
+  // Where to write what Store narrows into `rows`.
+  void* Out(void* rows, int64_t n) {
+    if (rows == nullptr) return nullptr;
+    outs_.push_back({Take(n), static_cast<Bf16*>(rows), n});
+    return outs_.back().wide;
+  }
+  void Store() const {
+    for (const Narrowed& out : outs_) {
+      ParallelFor(out.size, kGrain, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) out.rows[i] = Bf16(out.wide[i]);
+      });
+    }
+  }
+
+ private:
+  static constexpr int64_t kGrain = 1 << 14;
+  struct Narrowed {
+    float* wide;
+    Bf16* rows;
+    int64_t size;
+  };
+  float* Take(int64_t n) {
+    held_.push_back(Tensor::Empty({n}, DType::kF32));
+    return held_.back().mutable_data<float>();
+  }
+
+  std::vector<Tensor> held_;
+  std::vector<Narrowed> outs_;
+  const int64_t rows_, key_, value_;
+  LinearChunkArgs args_;
+};
+
 void RunForward(const LinearChunkArgs& args, const LinearChunkOutputs& out) {
-  Run<Forward, BlockOutputs>(args, out);
+  if (args.dtype != DType::kBf16) return Run<Forward, BlockOutputs>(args, out);
+  Widened wide(args);
+  LinearChunkOutputs to = out;
+  to.y = wide.Out(out.y, wide.value_rows());
+  Run<Forward, BlockOutputs>(wide.args(), to);
+  wide.Store();
 }
 void RunBackward(const LinearChunkArgs& args, const LinearChunkGradients& grads) {
-  Run<Backward, BlockGradients>(args, grads);
+  if (args.dtype != DType::kBf16) return Run<Backward, BlockGradients>(args, grads);
+  Widened wide(args);
+  LinearChunkGradients to = grads;
+  to.dy = wide.In(grads.dy, wide.value_rows());
+  to.dv = wide.Out(grads.dv, wide.value_rows());
+  using G = LinearChunkGradients;
+  for (auto field : {&G::dq, &G::dk, &G::de}) to.*field = wide.Out(grads.*field, wide.key_rows());
+  Run<Backward, BlockGradients>(wide.args(), to);
+  wide.Store();
 }
 
 PALIMPSEST_REGISTER_KERNEL(linear_chunk, kCpu, RunForward);

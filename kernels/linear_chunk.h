@@ -21,7 +21,7 @@ enum class LinearDecay { kNumber, kChannels, kMomentum };
 // Rows are [batch, time, heads, dim], gates [batch, time, heads], states [batch * heads, value,
 // key].
 struct LinearChunkArgs {
-  DType dtype;  // f64 or f32, of everything.
+  DType dtype;  // Of rows. Gates and states are f64 beside f64, f32 beside f32 and bf16.
   int64_t batch, time, heads, key, value;
   int64_t chunk;  // In 1 .. kMaxLinearChunk.
   const void *q, *k, *v;

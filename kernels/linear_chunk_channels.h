@@ -62,6 +62,7 @@ class ChannelDecay {
         if (tile.erases()) hn::Store(channels.derase[t], kSimd, d.reads.row(kTile + t) + i);
       }
     }
+    if (to.dlog_keep == nullptr) return;
     for (int64_t t = 0; t < tile.count; ++t) {
       std::copy_n(dlog_keep_.row(t), unit.args.key,
                   unit.At(static_cast<T*>(to.dlog_keep), tile.begin + t, unit.args.key));
@@ -88,7 +89,7 @@ class ChannelDecay {
     std::fill_n(Start(-1), n.key, T(1));
     std::fill_n(keep_.row(0), kTile * n.key, T(1));
     for (int64_t t = 0; t < kTile; ++t) {
-      if (t < tile.count) {
+      if (t < tile.count && unit.args.log_keep != nullptr) {
         const T* log_keep =
             unit.At(static_cast<const T*>(unit.args.log_keep), tile.begin + t, unit.args.key);
         int64_t i = 0;

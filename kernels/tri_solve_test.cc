@@ -3,6 +3,7 @@
 #include <cmath>
 #include <vector>
 
+#include "core/allocator.h"
 #include "core/parallel.h"
 #include "core/random.h"
 #include "core/tensor.h"
@@ -29,19 +30,26 @@ Tensor LowerWithNans(const Problem& p) {
 }
 
 template <typename F>
-std::vector<double> Solve(const Problem& p, F solve) {
-  const Tensor l = LowerWithNans(p),
-               r = RandomNormal({p.batch, p.n, p.m}, RandomStream(2, "r"), p.dtype);
-  Tensor x = Tensor::Empty(r.shape(), p.dtype);
+std::vector<double> Solve(const Problem& p, Device device, F solve) {
+  const Tensor l = CopyTo(LowerWithNans(p), device);
+  const Tensor r = CopyTo(RandomNormal({p.batch, p.n, p.m}, RandomStream(2, "r"), p.dtype), device);
+  Tensor x = Tensor::Empty(r.shape(), p.dtype, device);
   solve(TriSolveArgs{p.batch, p.n, p.m, p.transposed, l.raw(), r.raw(), x.mutable_raw(), p.dtype});
   return x.ToVector();
 }
 
-std::vector<double> Fast(const Problem& p) {
-  return Solve(p, [](const TriSolveArgs& args) { tri_solve(Device::kCpu, args); });
+std::vector<double> Fast(const Problem& p, Device device) {
+  return Solve(p, device, [=](const TriSolveArgs& args) { tri_solve(device, args); });
 }
 
-TEST(TriSolveTest, MatchesReference) {
+class TriSolveTest : public testing::TestWithParam<Device> {
+ protected:
+  void SetUp() override {
+    if (!Allocator::Has(GetParam())) GTEST_SKIP() << "there is no device " << GetParam();
+  }
+};
+
+TEST_P(TriSolveTest, MatchesReference) {
   const int64_t sizes[][3] = {{1, 1, 1},  {2, 3, 5},   {3, 16, 64}, {2, 17, 33},
                               {1, 64, 1}, {5, 64, 65}, {0, 4, 4},   {2, 0, 3},
                               {2, 3, 0},  {1, 2, 31},  {1, 7, 100}};
@@ -49,7 +57,8 @@ TEST(TriSolveTest, MatchesReference) {
     for (const auto& s : sizes) {
       for (const bool transposed : {false, true}) {
         const Problem p{s[0], s[1], s[2], transposed, dtype};
-        const std::vector<double> got = Fast(p), want = Solve(p, TriSolveReference);
+        const std::vector<double> got = Fast(p, GetParam()),
+                                  want = Solve(p, Device::kCpu, TriSolveReference);
         double scale = 1.0;
         for (const double v : want) scale = std::max(scale, std::abs(v));
         for (size_t i = 0; i < got.size(); ++i) {
@@ -61,14 +70,18 @@ TEST(TriSolveTest, MatchesReference) {
   }
 }
 
-TEST(TriSolveTest, SameBitsForAnyNumberOfThreads) {
+INSTANTIATE_TEST_SUITE_P(Devices, TriSolveTest,
+                         testing::Values(Device::kCpu, Device::kCuda, Device::kSimulatedCuda),
+                         testing::PrintToStringParamName());
+
+TEST(TriSolveCpuTest, SameBitsForAnyNumberOfThreads) {
   const int threads = NumThreads();
   for (const DType dtype : {DType::kF64, DType::kF32}) {
     const Problem p{6, 50, 70, true, dtype};
     SetNumThreads(1);
-    const std::vector<double> one = Fast(p);
+    const std::vector<double> one = Fast(p, Device::kCpu);
     SetNumThreads(5);
-    EXPECT_EQ(Fast(p), one);
+    EXPECT_EQ(Fast(p, Device::kCpu), one);
   }
   SetNumThreads(threads);
 }

@@ -1,0 +1,194 @@
+#ifndef KERNELS_DEVICE_PRODUCT_CUH_
+#define KERNELS_DEVICE_PRODUCT_CUH_
+
+#include <cstdint>
+#include <type_traits>
+
+#include "kernels/device/mma.cuh"
+
+// Products of matrices within a block, on tensor cores for bf16. An operand is a function, so that
+// scales, masks, transposes and where it lies cost no pass of their own.
+namespace palimpsest::device {
+
+inline constexpr int kProductThreads = 128;
+inline constexpr int kEdge = 64;  // Rows and columns of the result, at most.
+// Of the sum, taken at once.
+template <typename T>
+inline constexpr int kDepth = sizeof(T) == 8 ? 16 : 32;
+// Rows of a staged operand are so far apart that the lanes of a warp find theirs in different
+// banks.
+template <typename T>
+inline constexpr int kPitch = kDepth<T> + (sizeof(T) == 2 ? 8 : 1);
+
+template <typename T>
+struct alignas(16) Stage {
+  T a[kEdge * kPitch<T>], b[kEdge * kPitch<T>];
+};
+
+// at(i, p): element p of the sum's operand for row (or column) i of the result. Neighbours in
+// memory are neighbours in p, or in i.
+template <bool kIsAlongDepth, typename F>
+struct Operand {
+  static constexpr bool kAlongDepth = kIsAlongDepth;
+  F at;
+};
+template <typename F>
+__device__ Operand<true, F> Along(F at) {
+  return {at};
+}
+template <typename F>
+__device__ Operand<false, F> Across(F at) {
+  return {at};
+}
+
+// A tile of at most 64 x 64, in the registers of a block's 128 threads as mma lays it out: a warp
+// has 16 rows.
+template <typename T>
+class Product {
+ public:
+  using N = Number<T>;
+
+  __device__ Product(Stage<T>* stage, int64_t rows, int64_t cols)
+      : stage_(stage),
+        rows_(static_cast<int>(rows < kEdge ? rows : kEdge)),
+        cols_(static_cast<int>(cols < kEdge ? cols : kEdge)) {
+    Clear();
+  }
+  __device__ void Clear() {
+#pragma unroll
+    for (int n = 0; n < kTiles; ++n) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) x_[n][i] = N(0);
+    }
+  }
+
+  // x_ij += sum over p < depth of a(i, p) b(j, p), in ascending order. All threads of the block;
+  // what they wrote before is seen.
+  template <typename A, typename B>
+  __device__ void Add(int64_t depth, A a, B b) {
+    for (int64_t p = 0; p < depth; p += kDepth<T>) {
+      const int count = static_cast<int>(depth - p < kDepth<T> ? depth - p : kDepth<T>);
+      __syncthreads();
+      Fill(stage_->a, (rows_ + 15) / 16 * 16, rows_, p, count, a);
+      Fill(stage_->b, (cols_ + 7) / 8 * 8, cols_, p, count, b);
+      __syncthreads();
+      if (Row(0) - Group() >= rows_) continue;  // All of the warp.
+      if constexpr (std::is_same_v<T, __nv_bfloat16>) {
+        MultiplyPairs(count);
+      } else {
+        Multiply(count);
+      }
+    }
+  }
+
+  // f(i, j, x_ij), which may change x_ij.
+  template <typename F>
+  __device__ void Each(F f) {
+#pragma unroll
+    for (int n = 0; n < kTiles; ++n) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        const int row = Row(i / 2), col = Col(n, i % 2);
+        if (row < rows_ && col < cols_) f(row, col, x_[n][i]);
+      }
+    }
+  }
+
+  // to(i, sum over j of f(i, j, x_ij)), in a fixed order, once for a row. Whole warps.
+  template <typename F, typename To>
+  __device__ void RowSums(F f, To to) {
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      N sum = N(0);
+#pragma unroll
+      for (int n = 0; n < kTiles; ++n) {
+#pragma unroll
+        for (int i = 0; i < 2; ++i) {
+          const int row = Row(half), col = Col(n, i);
+          if (row < rows_ && col < cols_) sum += f(row, col, x_[n][2 * half + i]);
+        }
+      }
+      sum += __shfl_xor_sync(0xffffffffu, sum, 1);
+      sum += __shfl_xor_sync(0xffffffffu, sum, 2);
+      if (Row(half) < rows_ && threadIdx.x % 4 == 0) to(Row(half), sum);
+    }
+  }
+
+  // x_ij = f(i, j, x_ij, other's), which has the same shape.
+  template <typename F>
+  __device__ void Merge(const Product& other, F f) {
+#pragma unroll
+    for (int n = 0; n < kTiles; ++n) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        const int row = Row(i / 2), col = Col(n, i % 2);
+        if (row < rows_ && col < cols_) x_[n][i] = f(row, col, x_[n][i], other.x_[n][i]);
+      }
+    }
+  }
+
+ private:
+  static constexpr int kTiles = kEdge / 8;
+
+  __device__ static int Group() { return threadIdx.x % 32 / 4; }
+  __device__ static int Row(int half) {
+    return static_cast<int>(threadIdx.x / 32 * 16) + Group() + 8 * half;
+  }
+  __device__ static int Col(int n, int i) {
+    return 8 * n + 2 * static_cast<int>(threadIdx.x % 4) + i;
+  }
+
+  template <typename From>
+  __device__ static void Fill(T* to, int padded, int rows, int64_t p, int count, From from) {
+    for (int at = static_cast<int>(threadIdx.x); at < kEdge * kDepth<T>; at += kProductThreads) {
+      const int i = From::kAlongDepth ? at / kDepth<T> : at % kEdge;
+      const int k = From::kAlongDepth ? at % kDepth<T> : at / kEdge;
+      if (i >= padded) continue;
+      to[i * kPitch<T> + k] =
+          i < rows && k < count ? Narrow<T>(N(from.at(i, p + k))) : Narrow<T>(N(0));
+    }
+  }
+
+  __device__ void Multiply(int count) {
+    const T *a = stage_->a + Row(0) * kPitch<T>, *b = stage_->b + Col(0, 0) * kPitch<T>;
+    for (int p = 0; p < count; ++p) {
+      const N upper = a[p], lower = a[8 * kPitch<T> + p];
+#pragma unroll
+      for (int n = 0; n < kTiles; ++n) {
+        if (8 * n >= cols_) continue;
+        const N left = b[8 * n * kPitch<T> + p], right = b[(8 * n + 1) * kPitch<T> + p];
+        x_[n][0] += upper * left;
+        x_[n][1] += upper * right;
+        x_[n][2] += lower * left;
+        x_[n][3] += lower * right;
+      }
+    }
+  }
+
+  __device__ void MultiplyPairs(int count) {
+    const int pair = 2 * static_cast<int>(threadIdx.x % 4);
+    const T* a = stage_->a + Row(0) * kPitch<T> + pair;
+    const T* b = stage_->b + Group() * kPitch<T> + pair;
+#pragma unroll
+    for (int p = 0; p < kDepth<T>; p += 16) {
+      if (p >= count) continue;
+      const uint32_t left[4] = {PairAt(a + p), PairAt(a + 8 * kPitch<T> + p), PairAt(a + p + 8),
+                                PairAt(a + 8 * kPitch<T> + p + 8)};
+#pragma unroll
+      for (int n = 0; n < kTiles; ++n) {
+        if (8 * n >= cols_) continue;
+        const T* column = b + 8 * n * kPitch<T> + p;
+        const uint32_t right[2] = {PairAt(column), PairAt(column + 8)};
+        MmaM16N8K16(x_[n], left, right);
+      }
+    }
+  }
+
+  Stage<T>* stage_;
+  int rows_, cols_;
+  N x_[kTiles][4];
+};
+
+}  // namespace palimpsest::device
+
+#endif  // KERNELS_DEVICE_PRODUCT_CUH_

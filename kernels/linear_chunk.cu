@@ -1,0 +1,194 @@
+#include <vector>
+
+#include "core/tensor.h"
+#include "kernels/cuda/launch.h"
+#include "kernels/device/chunk_backward.cuh"
+#include "kernels/device/chunk_channels.cuh"
+#include "kernels/device/chunk_forward.cuh"
+#include "kernels/device/chunk_number.cuh"
+#include "kernels/device/shared.cuh"
+#include "kernels/linear_chunk.h"
+
+namespace palimpsest {
+namespace {
+
+using device::ChunkGradients;
+using device::ChunkOperands;
+using device::ChunkProblem;
+using device::kProductThreads;
+using device::Number;
+
+constexpr size_t kMaxShared = 232448;  // Bytes a block may have.
+
+// The element type on the device.
+template <typename T>
+struct DeviceTypeOf {
+  using type = T;
+};
+template <>
+struct DeviceTypeOf<Bf16> {
+  using type = __nv_bfloat16;
+};
+
+template <typename T>
+ChunkProblem<T> ProblemOf(const LinearChunkArgs& a) {
+  using N = Number<T>;
+  const auto rows = [](const void* x) { return static_cast<const T*>(x); };
+  const auto numbers = [](const void* x) { return static_cast<const N*>(x); };
+  return {.batch = a.batch,
+          .time = a.time,
+          .heads = a.heads,
+          .key = a.key,
+          .value = a.value,
+          .chunk = a.chunk,
+          .states = static_cast<int>(a.states()),
+          .channels = a.decay == LinearDecay::kChannels,
+          .q = rows(a.q),
+          .k = rows(a.k),
+          .v = rows(a.v),
+          .e = rows(a.e),
+          .erase_scale = numbers(a.erase_scale),
+          .write_scale = numbers(a.write_scale),
+          .log_keep = numbers(a.log_keep),
+          .log_eta = numbers(a.log_eta),
+          .beta = numbers(a.beta),
+          .state = numbers(a.state),
+          .momentum = numbers(a.momentum)};
+}
+
+// Memory on the device until what is launched here has run.
+class Workspace {
+ public:
+  template <typename T>
+  T* Take(int64_t n) {
+    const DType dtype = sizeof(T) == 8 ? DType::kF64 : sizeof(T) == 4 ? DType::kF32 : DType::kBf16;
+    held_.push_back(Tensor::Empty({n}, dtype, Device::PALIMPSEST_CUDA_DEVICE));
+    return static_cast<T*>(held_.back().mutable_raw());
+  }
+
+ private:
+  std::vector<Tensor> held_;
+};
+
+template <typename T>
+ChunkOperands<T> TakeOperands(const ChunkProblem<T>& g, bool gradients, Workspace& memory) {
+  using N = Number<T>;
+  const int64_t chunks = g.units() * g.chunks(), rows = chunks * g.rows();
+  return {.q = memory.Take<T>(rows * g.height()),
+          .k = memory.Take<T>(rows * g.height()),
+          .w = g.erases() ? memory.Take<T>(rows * g.height()) : nullptr,
+          .u = memory.Take<T>(rows * g.value),
+          .p = memory.Take<T>(rows * g.rows()),
+          .f = memory.Take<N>(chunks * g.factors()),
+          .inverse = gradients && g.erases() ? memory.Take<N>(rows * g.rows()) : nullptr,
+          .dr = gradients ? memory.Take<T>(rows * g.value) : nullptr};
+}
+
+unsigned Grid(int64_t blocks) {
+  PALIMPSEST_CHECK(blocks <= INT32_MAX) << blocks << " blocks";
+  return static_cast<unsigned>(blocks);
+}
+
+// The most value channels for which a block's states fit, but fewer where there would be few
+// blocks. What an element is summed of does not depend on it.
+template <typename T>
+int PassWidth(const ChunkProblem<T>& g) {
+  constexpr int kLeast = 8;
+  constexpr int64_t kBlocks = 128;
+  const auto fits = [&](int width) {
+    return device::PassShared<T>(nullptr, g, width).plan.end() <= kMaxShared;
+  };
+  int width = device::kEdge;
+  while (width > kLeast && !fits(width)) width /= 2;
+  PALIMPSEST_CHECK(fits(width)) << "keys of " << g.key << " are too long for CUDA";
+  while (width > 2 * kLeast && g.units() * ((g.value + width - 1) / width) < kBlocks) width /= 2;
+  return width;
+}
+
+template <typename T>
+void LaunchPass(const ChunkProblem<T>& g, auto kernel, const auto&... args) {
+  const int width = PassWidth(g);
+  Launch(kernel, Grid(g.units() * ((g.value + width - 1) / width)), kProductThreads,
+         device::PassShared<T>(nullptr, g, width).plan.end(), g, args..., width);
+}
+
+template <typename T, typename Decay>
+void Prepare(const ChunkProblem<T>& g, const ChunkOperands<T>& operands) {
+  Launch(device::PrepareChunks<T, Decay>, Grid(g.units() * g.chunks()), kProductThreads,
+         device::PrepareShared<T, Decay>(nullptr, g).plan.end(), g, operands);
+}
+
+template <typename T, typename Decay>
+void RunForward(const LinearChunkArgs& args, const LinearChunkOutputs& out) {
+  using N = Number<T>;
+  const ChunkProblem<T> g = ProblemOf<T>(args);
+  Workspace memory;
+  const ChunkOperands<T> operands = TakeOperands(g, false, memory);
+  Prepare<T, Decay>(g, operands);
+  const device::PassOutputs<T> to = {.y = static_cast<T*>(out.y),
+                                     .last_state = static_cast<N*>(out.last_state),
+                                     .last_momentum = static_cast<N*>(out.last_momentum),
+                                     .saved = static_cast<N*>(out.saved)};
+  LaunchPass(g, device::ForwardPass<T>, operands, to);
+}
+
+template <typename T, typename Decay>
+void RunBackward(const LinearChunkArgs& args, const LinearChunkGradients& grads) {
+  using N = Number<T>;
+  const ChunkProblem<T> g = ProblemOf<T>(args);
+  Workspace memory;
+  const ChunkOperands<T> operands = TakeOperands(g, true, memory);
+  Prepare<T, Decay>(g, operands);
+  const auto rows = [](void* x) { return static_cast<T*>(x); };
+  const auto numbers = [](void* x) { return static_cast<N*>(x); };
+  const ChunkGradients<T> to = {
+      .saved = static_cast<const N*>(grads.saved),
+      .dsaved = memory.Take<N>(g.units() * g.chunks() * g.height() * g.value),
+      .dy = static_cast<const T*>(grads.dy),
+      .dq = rows(grads.dq),
+      .dk = rows(grads.dk),
+      .dv = rows(grads.dv),
+      .de = rows(grads.de),
+      .derase_scale = numbers(grads.derase_scale),
+      .dwrite_scale = numbers(grads.dwrite_scale),
+      .dlog_keep = numbers(grads.dlog_keep),
+      .dlog_eta = numbers(grads.dlog_eta),
+      .dbeta = numbers(grads.dbeta),
+      .r = nullptr,
+      .d = nullptr};
+  const device::StateCotangents<T> states = {
+      .dlast_state = static_cast<const N*>(grads.dlast_state),
+      .dlast_momentum = static_cast<const N*>(grads.dlast_momentum),
+      .dstate = numbers(grads.dstate),
+      .dmomentum = numbers(grads.dmomentum)};
+  LaunchPass(g, device::BackwardPass<T>, operands, to, states);
+  Launch(device::ChunkBackward<T, Decay>, Grid(g.units() * g.chunks()), kProductThreads,
+         device::GradientShared<T, Decay>(nullptr, g).plan.end(), g, operands, to);
+}
+
+// f.operator()<T, Decay>() for the rows' type on the device and how the state decays.
+template <typename F>
+void Dispatch(const LinearChunkArgs& args, F f) {
+  PALIMPSEST_CHECK(args.chunk >= 1 && args.chunk <= kMaxLinearChunk) << "chunk " << args.chunk;
+  DispatchFloat(args.dtype, [&]<typename Host>() {
+    using T = typename DeviceTypeOf<Host>::type;
+    switch (args.decay) {
+      case LinearDecay::kNumber: return f.template operator()<T, device::NumberDecay<T, 1>>();
+      case LinearDecay::kMomentum: return f.template operator()<T, device::NumberDecay<T, 2>>();
+      case LinearDecay::kChannels: return f.template operator()<T, device::ChannelDecay<T>>();
+    }
+  });
+}
+
+void ForwardCuda(const LinearChunkArgs& args, const LinearChunkOutputs& out) {
+  Dispatch(args, [&]<typename T, typename Decay>() { RunForward<T, Decay>(args, out); });
+}
+void BackwardCuda(const LinearChunkArgs& args, const LinearChunkGradients& grads) {
+  Dispatch(args, [&]<typename T, typename Decay>() { RunBackward<T, Decay>(args, grads); });
+}
+
+PALIMPSEST_REGISTER_CUDA_KERNEL(linear_chunk, ForwardCuda);
+PALIMPSEST_REGISTER_CUDA_KERNEL(linear_chunk_vjp, BackwardCuda);
+
+}  // namespace
+}  // namespace palimpsest
