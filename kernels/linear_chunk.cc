@@ -9,6 +9,7 @@
 #include "kernels/linear_chunk_channels.h"
 #include "kernels/linear_chunk_decay.h"
 #include "kernels/linear_chunk_forward.h"
+#include "kernels/linear_chunk_packed.h"
 
 namespace palimpsest {
 
@@ -149,6 +150,13 @@ void WithDecay(const LinearChunkArgs& args, const To& to) {
 template <template <typename, typename> class P, template <typename> class Blocks, typename To>
 void Run(const LinearChunkArgs& args, const To& to) {
   PALIMPSEST_CHECK(args.chunk >= 1 && args.chunk <= kMaxLinearChunk) << "chunk " << args.chunk;
+  if (args.starts != nullptr) {
+    for (int64_t i = 0; i < args.batch; ++i) {
+      const PackedSequence sequence(args, i);
+      Run<P, Blocks>(sequence.args(), sequence.Of(to));
+    }
+    return;
+  }
   if (args.dtype == DType::kF64) return WithDecay<P, Blocks, double>(args, to);
   PALIMPSEST_CHECK(args.dtype == DType::kF32) << "needs a float dtype, got " << args.dtype;
   WithDecay<P, Blocks, float>(args, to);
@@ -158,7 +166,7 @@ void Run(const LinearChunkArgs& args, const To& to) {
 class Widened {
  public:
   explicit Widened(const LinearChunkArgs& a)
-      : rows_(a.batch * a.time * a.heads), key_(rows_ * a.key), value_(rows_ * a.value), args_(a) {
+      : rows_(a.tokens() * a.heads), key_(rows_ * a.key), value_(rows_ * a.value), args_(a) {
     args_.dtype = DType::kF32;
     for (auto field : {&LinearChunkArgs::q, &LinearChunkArgs::k, &LinearChunkArgs::e})
       args_.*field = field == &LinearChunkArgs::e && a.e == a.k ? args_.k : In(a.*field, key_);

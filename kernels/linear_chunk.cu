@@ -53,7 +53,8 @@ ChunkProblem<T> ProblemOf(const LinearChunkArgs& a) {
           .log_eta = numbers(a.log_eta),
           .beta = numbers(a.beta),
           .state = numbers(a.state),
-          .momentum = numbers(a.momentum)};
+          .momentum = numbers(a.momentum),
+          .starts = a.starts};
 }
 
 // Memory on the device until what is launched here has run.
@@ -73,7 +74,7 @@ class Workspace {
 template <typename T>
 ChunkOperands<T> TakeOperands(const ChunkProblem<T>& g, bool gradients, Workspace& memory) {
   using N = Number<T>;
-  const int64_t chunks = g.units() * g.chunks(), rows = chunks * g.rows();
+  const int64_t chunks = g.places(), rows = chunks * g.rows();
   return {.q = memory.Take<T>(rows * g.height()),
           .k = memory.Take<T>(rows * g.height()),
           .w = g.erases() ? memory.Take<T>(rows * g.height()) : nullptr,
@@ -114,7 +115,7 @@ void LaunchPass(const ChunkProblem<T>& g, auto kernel, const auto&... args) {
 
 template <typename T, typename Decay>
 void Prepare(const ChunkProblem<T>& g, const ChunkOperands<T>& operands) {
-  Launch(device::PrepareChunks<T, Decay>, Grid(g.units() * g.chunks()), kProductThreads,
+  Launch(device::PrepareChunks<T, Decay>, Grid(g.places()), kProductThreads,
          device::PrepareShared<T, Decay>(nullptr, g).plan.end(), g, operands);
 }
 
@@ -141,28 +142,27 @@ void RunBackward(const LinearChunkArgs& args, const LinearChunkGradients& grads)
   Prepare<T, Decay>(g, operands);
   const auto rows = [](void* x) { return static_cast<T*>(x); };
   const auto numbers = [](void* x) { return static_cast<N*>(x); };
-  const ChunkGradients<T> to = {
-      .saved = static_cast<const N*>(grads.saved),
-      .dsaved = memory.Take<N>(g.units() * g.chunks() * g.height() * g.value),
-      .dy = static_cast<const T*>(grads.dy),
-      .dq = rows(grads.dq),
-      .dk = rows(grads.dk),
-      .dv = rows(grads.dv),
-      .de = rows(grads.de),
-      .derase_scale = numbers(grads.derase_scale),
-      .dwrite_scale = numbers(grads.dwrite_scale),
-      .dlog_keep = numbers(grads.dlog_keep),
-      .dlog_eta = numbers(grads.dlog_eta),
-      .dbeta = numbers(grads.dbeta),
-      .r = nullptr,
-      .d = nullptr};
+  const ChunkGradients<T> to = {.saved = static_cast<const N*>(grads.saved),
+                                .dsaved = memory.Take<N>(g.places() * g.height() * g.value),
+                                .dy = static_cast<const T*>(grads.dy),
+                                .dq = rows(grads.dq),
+                                .dk = rows(grads.dk),
+                                .dv = rows(grads.dv),
+                                .de = rows(grads.de),
+                                .derase_scale = numbers(grads.derase_scale),
+                                .dwrite_scale = numbers(grads.dwrite_scale),
+                                .dlog_keep = numbers(grads.dlog_keep),
+                                .dlog_eta = numbers(grads.dlog_eta),
+                                .dbeta = numbers(grads.dbeta),
+                                .r = nullptr,
+                                .d = nullptr};
   const device::StateCotangents<T> states = {
       .dlast_state = static_cast<const N*>(grads.dlast_state),
       .dlast_momentum = static_cast<const N*>(grads.dlast_momentum),
       .dstate = numbers(grads.dstate),
       .dmomentum = numbers(grads.dmomentum)};
   LaunchPass(g, device::BackwardPass<T>, operands, to, states);
-  Launch(device::ChunkBackward<T, Decay>, Grid(g.units() * g.chunks()), kProductThreads,
+  Launch(device::ChunkBackward<T, Decay>, Grid(g.places()), kProductThreads,
          device::GradientShared<T, Decay>(nullptr, g).plan.end(), g, operands, to);
 }
 

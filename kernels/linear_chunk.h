@@ -31,14 +31,24 @@ struct LinearChunkArgs {
   const void* log_keep;          // By channels [batch, time, heads, key]. nullptr: 0.
   const void *log_eta, *beta;    // Of momentum. nullptr: 0 and 1.
   const void *state, *momentum;  // M and S before the first token.
+  // Of sequences packed along time, [batch + 1] from 0 to time: `batch` is how many they are, while
+  // rows and gates have a batch of one. nullptr: each is `time` tokens long.
+  const int64_t* starts = nullptr;
 
-  int64_t chunks() const { return (time + chunk - 1) / chunk; }
+  int64_t chunks() const {
+    return (time + chunk - 1) / chunk;
+  }  // Of a sequence that is not packed.
+  // Room for the chunks of all sequences. Those of packed sequence i begin after starts[i] / chunk
+  // + i.
+  int64_t places() const { return starts == nullptr ? batch * chunks() : time / chunk + batch; }
+  int64_t tokens() const { return starts == nullptr ? batch * time : time; }  // Of all sequences.
   int64_t states() const { return decay == LinearDecay::kMomentum ? 2 : 1; }
 };
 
 struct LinearChunkOutputs {
   void *y, *last_state, *last_momentum;
-  // The states before each chunk, [batch * heads, chunks, states, key, value]; nullptr: not wanted.
+  // The states before each chunk, [places, heads, states, key, value], within a sequence head by
+  // head; nullptr: not wanted.
   void* saved;
 };
 

@@ -5,9 +5,23 @@
 #include "core/tape.h"
 #include "memory_rules/linear_scan.h"
 #include "memory_rules/rows.h"
+#include "ops/elementwise.h"
 #include "ops/linalg.h"
 
 namespace palimpsest {
+namespace {
+
+// In bf16 where the tokens came so: as they came, or what a rule made of them.
+Tensor Narrowed(const Tensor& rows, const Sequence& seq) {
+  if (!rows || seq.narrow.empty()) return rows;
+  const Tensor* const wide[] = {&seq.q, &seq.k, &seq.v};
+  for (size_t i = 0; i < seq.narrow.size(); ++i) {
+    if (rows.id() == wide[i]->id()) return seq.narrow[i];
+  }
+  return Cast(rows, DType::kBf16);
+}
+
+}  // namespace
 
 std::vector<std::string> LinearMemory::state_names() const {
   return momentum() ? std::vector<std::string>{"M", "S"} : std::vector<std::string>{"M"};
@@ -29,8 +43,8 @@ bool LinearMemory::Fuses(const LinearUpdate& update) const {
 }
 
 ScanResult LinearMemory::RunFused(const LinearUpdate& update, const Tensor& q, const State& state,
-                                  int64_t chunk) const {
-  ScanResult r = LinearScan(update, ForPairs(q, pairs()), state, chunk * pairs());
+                                  int64_t chunk, const Tensor& cu_seqlens) const {
+  ScanResult r = LinearScan(update, ForPairs(q, pairs()), state, chunk * pairs(), cu_seqlens);
   r.y = AtTokens(r.y, pairs(), false);
   return r;
 }
@@ -52,11 +66,24 @@ ScanResult LinearMemory::Chunk(const Rows& chunk, const State& state, const Stat
 
 ScanResult LinearMemory::Chunks(const Sequence& seq, State state, State anchor, int64_t chunk,
                                 int64_t phase) const {
-  if (!anchored()) {
-    const LinearUpdate update = Update({seq.q, seq.k, seq.v, seq.gates}, {});
-    if (Fuses(update)) return RunFused(update, seq.q, state, chunk);
-  }
+  if (std::optional<ScanResult> r = Fused(seq, state, chunk)) return *std::move(r);
   return MemoryRule::Chunks(seq, std::move(state), std::move(anchor), chunk, phase);
+}
+
+// Bounds are those of tokens, not of pairs.
+std::optional<ScanResult> LinearMemory::PackedChunks(const Sequence& seq, const State& state,
+                                                     int64_t chunk) const {
+  return pairs() == 1 ? Fused(seq, state, chunk) : std::nullopt;
+}
+
+std::optional<ScanResult> LinearMemory::Fused(const Sequence& seq, const State& state,
+                                              int64_t chunk) const {
+  if (anchored()) return std::nullopt;
+  LinearUpdate update = Update({seq.q, seq.k, seq.v, seq.gates}, {});
+  if (!Fuses(update)) return std::nullopt;
+  for (Tensor* rows : {&update.erase.rows, &update.write.rows, &update.key})
+    *rows = Narrowed(*rows, seq);
+  return RunFused(update, Narrowed(seq.q, seq), state, chunk, seq.cu_seqlens);
 }
 
 }  // namespace palimpsest

@@ -1,6 +1,7 @@
 #ifndef MEMORY_RULES_LINEAR_MEMORY_H_
 #define MEMORY_RULES_LINEAR_MEMORY_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,11 +29,15 @@ class LinearMemory : public MemoryRule {
   ScanResult Chunk(const Rows& chunk, const State& state, const State& anchor) const override;
   ScanResult Chunks(const Sequence& seq, State state, State anchor, int64_t chunk,
                     int64_t phase) const override;
+  std::optional<ScanResult> PackedChunks(const Sequence& seq, const State& state,
+                                         int64_t chunk) const override;
 
  private:
   bool Fuses(const LinearUpdate& update) const;
   ScanResult RunFused(const LinearUpdate& update, const Tensor& q, const State& state,
-                      int64_t chunk) const;
+                      int64_t chunk, const Tensor& cu_seqlens = {}) const;
+  // The whole sequence by the fused kernel, if that has what the rule needs.
+  std::optional<ScanResult> Fused(const Sequence& seq, const State& state, int64_t chunk) const;
 };
 
 }  // namespace palimpsest

@@ -6,7 +6,6 @@
 #include "core/op_scope.h"
 #include "core/tape.h"
 #include "kernels/linear_chunk.h"
-#include "memory_rules/rows.h"
 #include "ops/elementwise.h"
 #include "ops/layout.h"
 
@@ -16,6 +15,9 @@ namespace {
 bool Same(const Tensor& a, const Tensor& b) { return a && b && a.id() == b.id(); }
 
 bool PerChannel(const LinearUpdate& u) { return u.log_keep && u.log_keep.rank() == u.key.rank(); }
+
+// Of gates and states beside rows of `rows`.
+DType NumberOf(DType rows) { return rows == DType::kBf16 ? DType::kF32 : rows; }
 
 // [batch, time(, dim)] -> [batch, time, 1(, dim)]
 Tensor OneHead(const Tensor& x) {
@@ -39,8 +41,10 @@ LinearUpdate OneHead(const LinearUpdate& u) {
 // The operands of the kernel. A tape wants each tensor once, though it may be several of them.
 class Operands {
  public:
-  Operands(const LinearUpdate& u, const Tensor& q, const State& state)
-      : all_{q,
+  Operands(const LinearUpdate& u, const Tensor& q, const State& state, const Tensor& cu_seqlens)
+      : starts_(cu_seqlens && cu_seqlens.dtype() != DType::kI64 ? Cast(cu_seqlens, DType::kI64)
+                                                                : cu_seqlens),
+        all_{q,
              u.key,
              u.write.rows,
              state[0],
@@ -89,7 +93,7 @@ class Operands {
     const Tensor &key = all_[kKey], &v = all_[kValue];
     const auto raw = [this](int i) { return all_[i] ? all_[i].raw() : nullptr; };
     return {.dtype = v.dtype(),
-            .batch = v.dim(0),
+            .batch = starts_ ? starts_.size() - 1 : v.dim(0),
             .time = v.dim(1),
             .heads = v.dim(2),
             .key = key.dim(3),
@@ -106,7 +110,8 @@ class Operands {
             .log_eta = raw(kLogEta),
             .beta = raw(kBeta),
             .state = raw(kState),
-            .momentum = raw(kMomentum)};
+            .momentum = raw(kMomentum),
+            .starts = starts_ ? starts_.data<int64_t>() : nullptr};
   }
 
   // The gradients of the distinct tensors.
@@ -160,26 +165,35 @@ class Operands {
     kBeta,
     kCount
   };
+  Tensor starts_;  // Of packed sequences.
   Tensors all_, distinct_;
   std::vector<int64_t> place_;  // In distinct_.
 };
 
-void CheckShapes(const LinearUpdate& u, const Tensor& q, const State& state) {
+void CheckShapes(const LinearUpdate& u, const Tensor& q, const State& state,
+                 const Tensor& cu_seqlens) {
   const Tensor& v = u.write.rows;
+  const int64_t sequences = cu_seqlens ? cu_seqlens.size() - 1 : v.dim(0);
   const Shape gate(v.shape().begin(), v.shape().end() - 1);
-  const auto fits = [&](const Tensor& x, const Shape& shape) {
-    return !x || (x.shape() == shape && x.dtype() == v.dtype() && x.device() == v.device());
+  const auto is = [&](const Tensor& x, const Shape& shape, DType dtype) {
+    return !x || (x.shape() == shape && x.dtype() == dtype && x.device() == v.device());
   };
-  PALIMPSEST_CHECK(v.rank() == 4 && q.rank() == 4 && fits(q, u.key.shape()) &&
-                   fits(u.key, q.shape()) && fits(u.erase.rows, q.shape()) &&
-                   fits(u.log_keep, PerChannel(u) ? q.shape() : gate) && fits(u.log_eta, gate) &&
-                   fits(u.beta, gate) && fits(u.erase.scale, gate) && fits(u.write.scale, gate) &&
-                   gate == Shape(q.shape().begin(), q.shape().end() - 1) &&
-                   state.size() == (u.log_eta ? 2 : 1) &&
-                   std::all_of(state.begin(), state.end(),
-                               [&](const Tensor& m) {
-                                 return fits(m, {v.dim(0) * v.dim(2), v.dim(3), q.dim(3)});
-                               }))
+  const auto row = [&](const Tensor& x, const Shape& shape) { return is(x, shape, v.dtype()); };
+  const auto fits = [&](const Tensor& x, const Shape& shape) {
+    return is(x, shape, NumberOf(v.dtype()));
+  };
+  PALIMPSEST_CHECK(
+      v.rank() == 4 && q.rank() == 4 && row(q, u.key.shape()) && row(u.key, q.shape()) &&
+      row(u.erase.rows, q.shape()) && fits(u.log_keep, PerChannel(u) ? q.shape() : gate) &&
+      fits(u.log_eta, gate) && fits(u.beta, gate) && fits(u.erase.scale, gate) &&
+      fits(u.write.scale, gate) && gate == Shape(q.shape().begin(), q.shape().end() - 1) &&
+      (!cu_seqlens || (v.dim(0) == 1 && sequences >= 1 && !IsFloat(cu_seqlens.dtype()) &&
+                       cu_seqlens.device() == v.device())) &&
+      state.size() == (u.log_eta ? 2 : 1) &&
+      std::all_of(state.begin(), state.end(),
+                  [&](const Tensor& m) {
+                    return fits(m, {sequences * v.dim(2), v.dim(3), q.dim(3)});
+                  }))
       << "q " << q << ", k " << u.key << ", v " << v << ", " << state.size()
       << " states, the first " << state[0];
 }
@@ -192,25 +206,26 @@ bool LinearScanFuses(const LinearUpdate& u) {
 }
 
 ScanResult LinearScan(const LinearUpdate& update, const Tensor& q, const State& state,
-                      int64_t chunk) {
+                      int64_t chunk, const Tensor& cu_seqlens) {
   const OpScope scope("linear_scan");
   PALIMPSEST_CHECK(LinearScanFuses(update)) << "no kernel for this update on " << q.device();
   if (q.rank() == 3) {
-    ScanResult r = LinearScan(OneHead(update), OneHead(q), state, chunk);
+    ScanResult r = LinearScan(OneHead(update), OneHead(q), state, chunk, cu_seqlens);
     r.y = Reshape(r.y, update.write.rows.shape());
     return r;
   }
-  CheckShapes(update, q, state);
+  CheckShapes(update, q, state, cu_seqlens);
   chunk = std::clamp<int64_t>(chunk, 1, kMaxLinearChunk);
-  const Operands operands(update, q, state);
+  const Operands operands(update, q, state, cu_seqlens);
   const Tensors& inputs = operands.Distinct();
   const LinearChunkArgs args = operands.Args(chunk);
   Tensors outs = {Tensor::Empty(update.write.rows.shape(), args.dtype, q.device())};
-  for (const Tensor& m : state) outs.push_back(Tensor::Empty(m.shape(), args.dtype, q.device()));
+  const DType numbers = NumberOf(args.dtype);
+  for (const Tensor& m : state) outs.push_back(Tensor::Empty(m.shape(), numbers, q.device()));
   Tensor saved;
   if (std::any_of(inputs.begin(), inputs.end(), IsTracked)) {
-    const int64_t rows = args.chunks() * args.states() * args.key;
-    saved = Tensor::Empty({args.batch * args.heads, rows, args.value}, args.dtype, q.device());
+    saved = Tensor::Empty({args.places() * args.heads, args.states() * args.key, args.value},
+                          numbers, q.device());
   }
   linear_chunk(q.device(), args,
                {.y = outs[0].mutable_raw(),
@@ -225,42 +240,12 @@ ScanResult LinearScan(const LinearUpdate& update, const Tensor& q, const State& 
       outs, inputs, [=](const Tensors& dys) { return operands.Vjp(chunk, saved, dys); },
       [=](const Tensors& xs) -> Tensors {
         const Operands other = operands.With(xs);
-        const ScanResult r = ComposedLinearScan(other.Update(), other.q(), other.state(), chunk);
+        const ScanResult r =
+            ComposedLinearScan(other.Update(), other.q(), other.state(), chunk, cu_seqlens);
         Tensors all = {r.y};
         all.insert(all.end(), r.state.begin(), r.state.end());
         return all;
       }));
-}
-
-ScanResult ComposedLinearScan(const LinearUpdate& update, const Tensor& q, const State& state,
-                              int64_t chunk) {
-  std::vector<int64_t> tokens;
-  for (int64_t left = q.dim(1); left > 0; left -= tokens.back())
-    tokens.push_back(std::min(chunk, left));
-  const auto split = [&](const Tensor& x) {
-    return x ? Split(FoldHeads(x), tokens, 1) : Tensors(tokens.size());
-  };
-  const Tensors queries = split(q), keys = split(update.key), writes = split(update.write.rows),
-                write_scales = split(update.write.scale),
-                erases = Same(update.erase.rows, update.key) ? keys : split(update.erase.rows),
-                erase_scales = split(update.erase.scale), log_keeps = split(update.log_keep),
-                log_etas = split(update.log_eta), betas = split(update.beta);
-  Tensors ys;
-  State now = state;
-  for (size_t i = 0; i < tokens.size(); ++i) {
-    const LinearUpdate piece{.log_keep = log_keeps[i],
-                             .log_eta = log_etas[i],
-                             .beta = betas[i],
-                             .erase = {erases[i], erase_scales[i]},
-                             .write = {writes[i], write_scales[i]},
-                             .key = keys[i]};
-    const ChunkDecay decay(piece);
-    const LinearChunk linear(piece, decay, now[0], now.size() > 1 ? now[1] : Tensor());
-    ys.push_back(linear.Apply(queries[i]));
-    now[0] = linear.Last();
-    if (now.size() > 1) now[1] = linear.LastMomentum();
-  }
-  return {FromRows(Concat(ys, 1), q.dim(0), q.dim(2)), now};
 }
 
 }  // namespace palimpsest

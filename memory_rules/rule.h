@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -76,6 +77,8 @@ struct Sequence {
   Tensor q = {}, k = {}, v = {};
   Gates gates = {};
   Tensor cu_seqlens = {};
+  // Within a scan: q, k and v of bf16 as they came, where those above are the same in f32.
+  Tensors narrow = {};
 };
 
 struct ScanResult {
@@ -121,6 +124,12 @@ class MemoryRule {
   // from `anchor` on. By default, one Chunk after the other.
   virtual ScanResult Chunks(const Sequence& seq, State state, State anchor, int64_t chunk,
                             int64_t phase) const;
+  // The sequences that seq.cu_seqlens packs, all at once; nothing where there is no way to, and
+  // each is scanned by itself.
+  virtual std::optional<ScanResult> PackedChunks(const Sequence& /*seq*/, const State& /*state*/,
+                                                 int64_t /*chunk*/) const {
+    return std::nullopt;
+  }
 };
 
 enum class ScanMode { kSteps, kChunks };

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -122,7 +123,13 @@ Tensor SpreadHeads(const Tensor& x, int64_t heads) {
 Sequence Prepared(const Sequence& seq, DType dtype) {
   const int64_t heads = seq.v.dim(2);
   const auto cast = [&](const Tensor& x) { return x.dtype() == dtype ? x : Cast(x, dtype); };
-  return {SpreadHeads(cast(seq.q), heads), SpreadHeads(cast(seq.k), heads), cast(seq.v), seq.gates};
+  const Tensor q = SpreadHeads(seq.q, heads), k = SpreadHeads(seq.k, heads);
+  Sequence prepared = {cast(q), cast(k), cast(seq.v), seq.gates, seq.cu_seqlens};
+  const Tensors given = {q, k, seq.v};
+  if (std::all_of(given.begin(), given.end(),
+                  [](const Tensor& x) { return x.dtype() == DType::kBf16; }))
+    prepared.narrow = given;
+  return prepared;
 }
 
 ScanResult ScanOne(const MemoryRule& rule, const Sequence& seq, State state, const ScanOptions& o) {
@@ -149,9 +156,13 @@ State Stack(const std::vector<State>& states) {
   return stacked;
 }
 
-ScanResult ScanPacked(const MemoryRule& rule, const Sequence& seq, const Tensor& cu_seqlens,
-                      const State& state, const ScanOptions& options) {
-  const std::vector<double> bounds = cu_seqlens.ToVector();
+ScanResult ScanPacked(const MemoryRule& rule, const Sequence& seq, const State& state,
+                      const ScanOptions& options) {
+  if (options.mode == ScanMode::kChunks) {
+    std::optional<ScanResult> all = rule.PackedChunks(seq, state, options.chunk);
+    if (all) return *std::move(all);
+  }
+  const std::vector<double> bounds = seq.cu_seqlens.ToVector();
   std::vector<int64_t> tokens;
   for (size_t i = 1; i < bounds.size(); ++i)
     tokens.push_back(static_cast<int64_t>(bounds[i] - bounds[i - 1]));
@@ -210,7 +221,7 @@ ScanResult Scan(const MemoryRule& rule, const Sequence& seq, State state,
   const absl::Status valid = ValidateScan(rule, seq, state, options);
   PALIMPSEST_CHECK(valid.ok()) << valid.message();
   const Sequence prepared = rule.Prepare(Prepared(seq, state[0].dtype()));
-  ScanResult r = seq.cu_seqlens ? ScanPacked(rule, prepared, seq.cu_seqlens, state, options)
+  ScanResult r = seq.cu_seqlens ? ScanPacked(rule, prepared, state, options)
                                 : ScanOne(rule, prepared, std::move(state), options);
   if (r.y.dtype() != seq.v.dtype()) r.y = Cast(r.y, seq.v.dtype());
   return r;

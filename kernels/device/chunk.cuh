@@ -28,9 +28,14 @@ struct ChunkProblem {
   bool channels;  // Keep is a number for each key channel.
   const T *q, *k, *v, *e;
   const N *erase_scale, *write_scale, *log_keep, *log_eta, *beta, *state, *momentum;
+  const int64_t* starts;  // Of packed sequences, [batch + 1]; nullptr: each is `time` long.
 
-  __host__ __device__ int64_t chunks() const { return (time + chunk - 1) / chunk; }
   __host__ __device__ int64_t units() const { return batch * heads; }
+  // Room for the chunks of all heads, some of which packed sequences leave empty.
+  __host__ __device__ int64_t places() const {
+    return heads *
+           (starts == nullptr ? batch * ((time + chunk - 1) / chunk) : time / chunk + batch);
+  }
   __host__ __device__ int64_t height() const { return states * key; }
   __host__ __device__ int rows() const { return static_cast<int>((chunk + 15) / 16 * 16); }
   __host__ __device__ bool erases() const { return e != nullptr; }
@@ -38,7 +43,7 @@ struct ChunkProblem {
   __host__ __device__ int64_t factors() const { return channels ? key : 3; }
 };
 
-// What is known of each chunk, [units * chunks, ...].
+// What is known of each chunk, [places, ...].
 template <typename T>
 struct ChunkOperands {
   using N = Number<T>;
@@ -59,19 +64,68 @@ struct ChunkOperands {
   }
 };
 
+// Where the tokens and the chunks of a sequence are.
+struct Extent {
+  template <typename T>
+  __device__ Extent(const ChunkProblem<T>& g, int64_t sequence)
+      : begin(g.starts == nullptr ? sequence * g.time : g.starts[sequence]),
+        tokens(g.starts == nullptr ? g.time : g.starts[sequence + 1] - begin),
+        chunks((tokens + g.chunk - 1) / g.chunk),
+        places(g.starts == nullptr ? sequence * chunks : begin / g.chunk + sequence) {}
+  int64_t begin, tokens, chunks;
+  int64_t places;  // Of one head in the sequences before, used or not.
+};
+
+// A chunk of a head.
+struct ChunkPlace {
+  // Of a head's chunk by its number, counted from the sequence's first.
+  template <typename T>
+  __device__ ChunkPlace(const ChunkProblem<T>& g, int64_t unit, int64_t chunk)
+      : ChunkPlace(g, Extent(g, unit / g.heads), unit % g.heads, chunk) {}
+  // The block's own, of a grid of all places; no tokens where the place is empty.
+  template <typename T>
+  __device__ explicit ChunkPlace(const ChunkProblem<T>& g) {
+    int64_t low = 0, high = g.batch;  // The last sequence that begins at or before the block.
+    while (high - low > 1) {
+      const int64_t middle = (low + high) / 2;
+      (Extent(g, middle).places * g.heads <= blockIdx.x ? low : high) = middle;
+    }
+    const Extent extent(g, low);
+    const int64_t place = blockIdx.x - extent.places * g.heads;
+    const bool used = place < extent.chunks * g.heads;
+    *this = ChunkPlace(g, extent, used ? place / extent.chunks : 0,
+                       used ? place % extent.chunks : extent.chunks);
+    if (!used) count = 0;
+  }
+
+  int64_t index;  // Among all places.
+  int64_t first;  // Of the first token, among the tokens of all heads.
+  int count;      // Tokens.
+
+ private:
+  template <typename T>
+  __device__ ChunkPlace(const ChunkProblem<T>& g, const Extent& extent, int64_t head, int64_t chunk)
+      : index(extent.places * g.heads + head * extent.chunks + chunk),
+        first((extent.begin + chunk * g.chunk) * g.heads + head) {
+    const int64_t left = extent.tokens - chunk * g.chunk;
+    count = static_cast<int>(left < g.chunk ? left : g.chunk);
+  }
+};
+
 // The tokens of a chunk of a head; zeros past the last.
 template <typename T>
 class Tokens {
  public:
   using N = Number<T>;
-  __device__ Tokens(const ChunkProblem<T>& problem, int64_t unit, int64_t chunk)
-      : g(problem), begin_(chunk * g.chunk) {
-    const int64_t left = g.time - begin_;
-    count = static_cast<int>(left < g.chunk ? left : g.chunk);
-    first_ = (unit / g.heads * g.time + begin_) * g.heads + unit % g.heads;
-  }
+  __device__ Tokens(const ChunkProblem<T>& problem, const ChunkPlace& place)
+      : g(problem), count(place.count), first_(place.first) {}
   // Of a token among all tokens and heads.
   __device__ int64_t Row(int64_t t) const { return first_ + t * g.heads; }
+
+  __device__ MatrixRows<T> Rows(const T* rows, int64_t width) const {
+    return {rows + first_ * width, g.heads * width, count};
+  }
+  __device__ MatrixRows<T> Keys() const { return Rows(g.k, g.key); }
 
   __device__ N Query(int64_t t, int64_t i) const { return At(g.q, t, g.key, i); }
   __device__ N Key(int64_t t, int64_t i) const { return At(g.k, t, g.key, i); }
@@ -95,10 +149,10 @@ class Tokens {
   __device__ N WriteScale(int64_t t) const { return Gate(g.write_scale, t, N(1)); }
 
   const ChunkProblem<T>& g;
-  int count;
+  const int count;
 
  private:
-  int64_t begin_, first_;
+  const int64_t first_;
 };
 
 // Parts of the block's shared memory, one after another; on the host, how much that is.

@@ -26,19 +26,20 @@ __global__ void __launch_bounds__(kProductThreads)
   const auto offset = [state](auto* x) { return x == nullptr ? x : x + state; };
   m.Load(g, offset(d.dlast_state), 0, block.first, block.values);
   if (g.states == 2) m.Load(g, offset(d.dlast_momentum), 1, block.first, block.values);
-  for (int64_t chunk = g.chunks() - 1; chunk >= 0; --chunk) {
-    const int64_t index = block.unit * g.chunks() + chunk;
-    const Tokens<T> tokens(g, block.unit, chunk);
-    const ChunkOperands<T> from = all.At(g, index);
+  const int64_t chunks = Extent(g, block.unit / g.heads).chunks;
+  for (int64_t chunk = chunks - 1; chunk >= 0; --chunk) {
+    const ChunkPlace place(g, block.unit, chunk);
+    const Tokens<T> tokens(g, place);
+    const ChunkOperands<T> from = all.At(g, place.index);
     const auto dy_of =
         Across([&](int v, int64_t t) { return tokens.At(to.dy, t, g.value, block.first + v); });
     __syncthreads();
-    m.Save(g, to.dsaved + index * height * g.value, block.first, block.values);
+    m.Save(g, to.dsaved + place.index * height * g.value, block.first, block.values);
     Product<T> dr(m.stage, c, block.values);
     if (to.dy != nullptr) {
       dr.Add(c, Across([&](int j, int64_t t) { return Widen(from.p[t * c + j]); }), dy_of);
     }
-    dr.Add(height, Along([&](int t, int64_t i) { return Widen(from.k[t * height + i]); }),
+    dr.Add(height, MatrixRows<T>{from.k, height, c},
            Across([&](int v, int64_t i) { return m.x[i * width + v]; }));
     dr.Each([&](int t, int v, N x) {
       m.r[t * width + v] = x;
@@ -107,7 +108,7 @@ __device__ void WritesBackward(const Tokens<T>& tokens, const ChunkGradients<T>&
   for (int64_t first = 0; first < g.value; first += kEdge) {
     if (g.erases()) {
       Product<T> r(stage, c, g.value - first);
-      r.Add(g.height(), Along([&](int t, int64_t i) { return Widen(chunk.w[t * g.height() + i]); }),
+      r.Add(g.height(), MatrixRows<T>{chunk.w, g.height(), c},
             Across([&](int v, int64_t i) { return to.saved[i * g.value + first + v]; }));
       r.Each([&](int t, int v, N x) {
         T* at = chunk.u + t * g.value + first + v;
@@ -139,16 +140,17 @@ __global__ void __launch_bounds__(kProductThreads)
     ChunkBackward(ChunkProblem<T> g, ChunkOperands<T> all, ChunkGradients<T> all_gradients) {
   using N = Number<T>;
   GradientShared<T, Decay> m(SharedMemory<char>(), g);
-  const Tokens<T> tokens(g, blockIdx.x / g.chunks(), blockIdx.x % g.chunks());
-  const ChunkOperands<T> chunk = all.At(g, blockIdx.x);
-  const ChunkGradients<T> to = all_gradients.At(g, chunk, blockIdx.x);
+  const ChunkPlace place(g);
+  if (place.count == 0) return;
+  const Tokens<T> tokens(g, place);
+  const ChunkOperands<T> chunk = all.At(g, place.index);
+  const ChunkGradients<T> to = all_gradients.At(g, chunk, place.index);
   const int c = g.rows();
   m.decay.Enter(tokens);
   WritesBackward(tokens, to, chunk, m.stage, m.sums);
   for (int erase = 0; erase <= static_cast<int>(g.erases()); ++erase) {
     Product<T> dtable(m.stage, c, c);
-    dtable.Add(g.value, Along([&](int t, int64_t v) { return to.DRead(tokens, erase, t, v); }),
-               Along([&](int j, int64_t v) { return Widen(to.r[j * g.value + v]); }));
+    dtable.Add(g.value, to.DReads(tokens, erase), to.Writes(g));
     dtable.Each(
         [&](int t, int j, N x) { m.dtable[(erase * c + t) * c + j] = j <= t - erase ? x : N(0); });
   }

@@ -40,8 +40,7 @@ __device__ void PrepareColumns(const Tokens<T>& tokens, const PrepareShared<T, D
     });
     if (!g.erases()) continue;
     Product<T> w(m.stage, c, columns);
-    w.Add(c, Along([&](int t, int64_t p) { return m.inverse[t * c + p]; }),
-          Across([&](int i, int64_t p) {
+    w.Add(c, MatrixRows<N>{m.inverse, c, c}, Across([&](int i, int64_t p) {
             return tokens.Erase(p, first + i) * m.decay.Start(s, p - 1, i);
           }));
     w.Each([&](int t, int i, N x) { to.w[t * g.height() + column + i] = Narrow<T>(x); });
@@ -62,7 +61,7 @@ __device__ void PrepareValues(const Tokens<T>& tokens, Stage<T>* stage, const Nu
   }
   for (int64_t first = 0; first < g.value; first += kEdge) {
     Product<T> x(stage, c, g.value - first);
-    x.Add(c, Along([&](int t, int64_t p) { return inverse[t * c + p]; }),
+    x.Add(c, MatrixRows<N>{inverse, c, c},
           Across([&](int i, int64_t p) { return tokens.Value(p, first + i); }));
     x.Each([&](int t, int i, N x) { u[t * g.value + first + i] = Narrow<T>(x); });
   }
@@ -73,8 +72,10 @@ template <typename T, typename Decay>
 __global__ void __launch_bounds__(kProductThreads)
     PrepareChunks(ChunkProblem<T> g, ChunkOperands<T> all) {
   PrepareShared<T, Decay> m(SharedMemory<char>(), g);
-  const Tokens<T> tokens(g, blockIdx.x / g.chunks(), blockIdx.x % g.chunks());
-  const ChunkOperands<T> to = all.At(g, blockIdx.x);
+  const ChunkPlace place(g);
+  if (place.count == 0) return;
+  const Tokens<T> tokens(g, place);
+  const ChunkOperands<T> to = all.At(g, place.index);
   const int c = g.rows();
   m.decay.Enter(tokens);
   m.decay.FillTable(tokens, m.stage, m.table);
@@ -161,25 +162,26 @@ __global__ void __launch_bounds__(kProductThreads)
   const auto offset = [state](auto* x) { return x == nullptr ? x : x + state; };
   m.Load(g, offset(g.state), 0, block.first, block.values);
   if (g.states == 2) m.Load(g, offset(g.momentum), 1, block.first, block.values);
-  for (int64_t chunk = 0; chunk < g.chunks(); ++chunk) {
-    const int64_t index = block.unit * g.chunks() + chunk;
-    const Tokens<T> tokens(g, block.unit, chunk);
-    const ChunkOperands<T> from = all.At(g, index);
+  const int64_t chunks = Extent(g, block.unit / g.heads).chunks;
+  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+    const ChunkPlace place(g, block.unit, chunk);
+    const Tokens<T> tokens(g, place);
+    const ChunkOperands<T> from = all.At(g, place.index);
     const auto x_of = Across([&](int v, int64_t i) { return m.x[i * width + v]; });
     const auto r_of = Across([&](int v, int64_t t) { return m.r[t * width + v]; });
     __syncthreads();
     if (out.saved != nullptr)
-      m.Save(g, out.saved + index * height * g.value, block.first, block.values);
+      m.Save(g, out.saved + place.index * height * g.value, block.first, block.values);
     Product<T> r(m.stage, c, block.values);
     if (g.erases()) {
-      r.Add(height, Along([&](int t, int64_t i) { return Widen(from.w[t * height + i]); }), x_of);
+      r.Add(height, MatrixRows<T>{from.w, height, c}, x_of);
     }
     r.Each([&](int t, int v, N x) {
       m.r[t * width + v] = x + Widen(from.u[t * g.value + block.first + v]);
     });
     Product<T> y(m.stage, c, block.values);
-    y.Add(height, Along([&](int t, int64_t i) { return Widen(from.q[t * height + i]); }), x_of);
-    y.Add(c, Along([&](int t, int64_t j) { return Widen(from.p[t * c + j]); }), r_of);
+    y.Add(height, MatrixRows<T>{from.q, height, c}, x_of);
+    y.Add(c, MatrixRows<T>{from.p, c, c}, r_of);
     y.Each([&](int t, int v, N x) {
       if (t < tokens.count) out.y[tokens.Row(t) * g.value + block.first + v] = Narrow<T>(x);
     });

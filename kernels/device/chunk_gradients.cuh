@@ -13,7 +13,7 @@ template <typename T>
 struct ChunkGradients {
   using N = Number<T>;
 
-  const N* saved;  // X before each chunk, [units, chunks, height, value].
+  const N* saved;  // X before each chunk, [places, height, value].
   N* dsaved;       // dX' after each chunk.
   const T* dy;     // nullptr: 0.
   T *dq, *dk, *dv, *de;
@@ -31,26 +31,25 @@ struct ChunkGradients {
     return one;
   }
 
-  // The cotangent of what a query, or erase key, reads.
-  __device__ N DRead(const Tokens<T>& tokens, int erase, int64_t t, int64_t v) const {
-    if (erase == 0) return dy == nullptr ? N(0) : tokens.At(dy, t, tokens.g.value, v);
-    return Widen(d[t * tokens.g.value + v]);
+  // The cotangents of what queries, or erase keys, read.
+  __device__ MatrixRows<T> DReads(const Tokens<T>& tokens, int erase) const {
+    if (erase == 1) return {d, tokens.g.value, tokens.g.rows()};
+    return dy == nullptr ? MatrixRows<T>{d, 0, 0} : tokens.Rows(dy, tokens.g.value);
   }
+  __device__ MatrixRows<T> Writes(const ChunkProblem<T>& g) const { return {r, g.value, g.rows()}; }
   // += [dY; D] X^T for key channels from `first` of state s.
   __device__ void AddReadOfStart(const Tokens<T>& tokens, int erase, int s, int64_t first,
                                  Product<T>& to) const {
     const ChunkProblem<T>& g = tokens.g;
     const N* x = saved + (s * g.key + first) * g.value;
-    to.Add(g.value, Along([&](int t, int64_t v) { return DRead(tokens, erase, t, v); }),
-           Along([&](int i, int64_t v) { return x[i * g.value + v]; }));
+    to.Add(g.value, DReads(tokens, erase), MatrixRows<N>{x, g.value, g.key - first});
   }
   // += R dX'^T
   __device__ void AddWriteToEnd(const Tokens<T>& tokens, int s, int64_t first,
                                 Product<T>& to) const {
     const ChunkProblem<T>& g = tokens.g;
     const N* dx = dsaved + (s * g.key + first) * g.value;
-    to.Add(g.value, Along([&](int j, int64_t v) { return Widen(r[j * g.value + v]); }),
-           Along([&](int i, int64_t v) { return dx[i * g.value + v]; }));
+    to.Add(g.value, Writes(g), MatrixRows<N>{dx, g.value, g.key - first});
   }
 
   __device__ void StoreRow(const Tokens<T>& tokens, T* rows, int64_t t, int64_t i, N x) const {

@@ -116,8 +116,12 @@ class NumberDecay {
   }
 
   __device__ void AddDots(const Tokens<T>& tokens, int erase, Product<T>& dots) const {
-    dots.Add(tokens.g.key, Along([&](int i, int64_t p) { return tokens.Read(erase, i, p); }),
-             Along([&](int j, int64_t p) { return tokens.Key(j, p); }));
+    if (erase == 0) {
+      dots.Add(tokens.g.key, tokens.Rows(tokens.g.q, tokens.g.key), tokens.Keys());
+    } else {
+      dots.Add(tokens.g.key, Along([&](int i, int64_t p) { return tokens.Erase(i, p); }),
+               tokens.Keys());
+    }
   }
 
   __device__ void TableBackward(const Tokens<T>& tokens, Stage<T>* stage, N* dtable, Gradients& d);
@@ -167,7 +171,7 @@ __device__ void NumberDecay<T, kStates>::ReadsBackward(const Tokens<T>& tokens,
                   [&](int t, N sum) { dof[t] += sum; });
     dread.Merge(start, [&](int t, int, N x, N y) { return x + Start(s, t - erase, 0) * y; });
   }
-  dread.Add(n_, Along([&](int t, int64_t j) { return ddots[(erase * n_ + t) * n_ + j]; }),
+  dread.Add(n_, MatrixRows<N>{ddots + erase * n_ * n_, n_, n_},
             Across([&](int i, int64_t j) { return tokens.Key(j, first + i); }));
 }
 

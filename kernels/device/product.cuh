@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "kernels/device/map.cuh"
 #include "kernels/device/mma.cuh"
 
 // Products of matrices within a block, on tensor cores for bf16. An operand is a function, so that
@@ -40,6 +41,18 @@ template <typename F>
 __device__ Operand<false, F> Across(F at) {
   return {at};
 }
+
+// Rows of a matrix in memory, `stride` elements apart, the first `rows` of them; zeros below. Moved
+// 16 bytes at once where that is how they lie.
+template <typename E>
+struct MatrixRows {
+  const E* base;
+  int64_t stride, rows;
+
+  __device__ bool Aligned() const {
+    return reinterpret_cast<uintptr_t>(base) % 16 == 0 && stride * sizeof(E) % 16 == 0;
+  }
+};
 
 // A tile of at most 64 x 64, in the registers of a block's 128 threads as mma lays it out: a warp
 // has 16 rows.
@@ -146,6 +159,32 @@ class Product {
       if (i >= padded) continue;
       to[i * kPitch<T> + k] =
           i < rows && k < count ? Narrow<T>(N(from.at(i, p + k))) : Narrow<T>(N(0));
+    }
+  }
+
+  template <typename E>
+  __device__ static void Fill(T* to, int padded, int rows, int64_t p, int count,
+                              const MatrixRows<E>& from) {
+    constexpr int kPack = 16 / sizeof(E), kPacks = kDepth<T> / kPack;
+    const bool aligned = from.Aligned();
+    for (int at = static_cast<int>(threadIdx.x); at < padded * kPacks; at += kProductThreads) {
+      const int i = at / kPacks, k = at % kPacks * kPack;
+      const E* row = from.base + i * from.stride + p + k;
+      const int here = i < rows && i < from.rows ? (count - k < kPack ? count - k : kPack) : 0;
+      Pack<E> pack;
+      if (here == kPack && aligned) {
+        pack = *reinterpret_cast<const Pack<E>*>(row);
+      } else {
+#pragma unroll
+        for (int j = 0; j < kPack; ++j) pack.at[j] = j < here ? row[j] : Narrow<E>(Number<E>(0));
+      }
+      T* stored = to + i * kPitch<T> + k;
+      if constexpr (std::is_same_v<T, E> && kPitch<T> % kPack == 0) {
+        *reinterpret_cast<Pack<E>*>(stored) = pack;
+      } else {
+#pragma unroll
+        for (int j = 0; j < kPack; ++j) stored[j] = Narrow<T>(N(Widen(pack.at[j])));
+      }
     }
   }
 
