@@ -73,7 +73,18 @@ absl::StatusOr<TrainConfig> RowConfig(const Sweep& sweep, const Combination& row
     sets.insert(sets.end(), point->sets.begin(), point->sets.end());
   }
   sets.insert(sets.end(), overrides.begin(), overrides.end());
+  if (const absl::Status s = LoadConfig(bases, {}).status(); !s.ok()) return In("base", s);
   return LoadConfig(bases, sets);
+}
+
+absl::Status CheckNames(const std::vector<SweepRow>& rows) {
+  std::set<std::string> names;
+  for (const SweepRow& row : rows) {
+    if (names.insert(row.name).second) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("axis and variant: two rows are named \"", row.name, "\""));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CheckBaseline(const Sweep& sweep, const std::vector<SweepRow>& rows) {
@@ -138,6 +149,7 @@ absl::StatusOr<std::vector<SweepRow>> ExpandSweep(const Sweep& sweep,
     config->set_seed(seeds->front());
     rows.push_back({name, *std::move(config)});
   }
+  if (absl::Status s = CheckNames(rows); !s.ok()) return s;
   if (absl::Status s = CheckBaseline(sweep, rows); !s.ok()) return s;
   return rows;
 }

@@ -57,6 +57,12 @@ std::string FieldDifference(TrainConfig before, TrainConfig after) {
 
 }  // namespace
 
+absl::Status CheckHoldsSweep(const std::string& path) {
+  if (FileExists(SweepManifestPath(path))) return absl::OkStatus();
+  return absl::NotFoundError(
+      absl::StrCat(path, " holds no sweep to go on with: give --sweep=FILE"));
+}
+
 absl::StatusOr<std::unique_ptr<SweepDir>> SweepDir::Open(const std::string& path) {
   if (absl::Status s = MakeDirectories(path); !s.ok()) return s;
   std::error_code error;
@@ -99,10 +105,10 @@ absl::Status SweepDir::Prepare(const SweepPlan* plan, const SweepProgram& progra
                                OnChange changed_program) {
   const absl::StatusOr<std::string> hash = ProgramHash(program);
   if (!hash.ok()) return hash.status();
+  if (plan == nullptr) {
+    if (absl::Status s = CheckHoldsSweep(path_); !s.ok()) return s;
+  }
   if (!FileExists(SweepManifestPath(path_))) {
-    if (plan == nullptr)
-      return absl::NotFoundError(
-          absl::StrCat(path_, " holds no sweep to go on with: give --sweep=FILE"));
     if (absl::Status s = TakeProgram(program, *hash); !s.ok()) return s;
     return Freeze(*plan);
   }

@@ -19,6 +19,9 @@ namespace palimpsest {
 // What to do where a sweep that goes on finds another config or program than it was begun with.
 enum class OnChange { kRefuse, kFrozen, kNew };
 
+// NotFound if `path` holds no sweep that was begun.
+absl::Status CheckHoldsSweep(const std::string& path);
+
 // A sweep's folder. All that its runs depend on is written before the first of them starts:
 //   sweep.json       the manifest, last
 //   sweep.textproto  the sweep it was made of

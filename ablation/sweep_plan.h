@@ -23,9 +23,12 @@ struct SweepPlan {
   std::vector<Row> rows;
 };
 
-// Builds each row's model, data and optimizer once, and names the row that has a mistake or is the
-// same as another. `overrides` as for ExpandSweep.
+// Plans each row's run (PlanRun), without memory for its parameters, and names the row that has a
+// mistake or is the same as another. `overrides` as for ExpandSweep.
 absl::StatusOr<SweepPlan> PlanSweep(const Sweep& sweep, const std::vector<std::string>& overrides);
+// Of a sweep's file, which every error names.
+absl::StatusOr<SweepPlan> PlanSweepOf(const std::string& path,
+                                      const std::vector<std::string>& overrides);
 
 }  // namespace palimpsest
 

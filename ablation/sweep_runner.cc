@@ -176,7 +176,8 @@ class Runner {
     static constexpr const char* kStates[] = {"waiting", "running", "complete", ""};
     std::string status = kStates[static_cast<int>(run.state)];
     if (run.state == State::kFailed) status = RunEndName(run.end);
-    if (run.state == State::kWaiting && run.step > 0) status = "stopped";
+    // Begun, if it came to no step that was logged.
+    if (run.state == State::kWaiting && FileExists(LogPath(run.path))) status = "stopped";
     const absl::Status written = dir_.SetStatus(run.row, run.run, status);
     if (written_.ok() && !written.ok())
       view_.Print(absl::StrCat("runs go on, but ", std::string(written.message())));

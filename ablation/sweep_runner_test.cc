@@ -189,6 +189,18 @@ TEST(SweepRunner, LetsRunsSaveWhenItIsInterruptedAndGoesOn) {
   EXPECT_EQ(Starts(*sweep, 0), 1);
 }
 
+TEST(SweepRunner, SaysThatARunWasStoppedBeforeItsFirstLoggedStep) {
+  const std::string dir = ScratchDir();
+  auto sweep = FakeSweep(dir, TinyPlan("seeds: 1 " + Behaviours({"100", "1"})));
+  const std::string begun = RunFile(*sweep, 0, "begun");
+  sweep.reset();
+  EXPECT_EQ(RunUntil(dir, begun, SIGINT), 75);
+  sweep = *SweepDir::Open(dir + "/sweep");
+  ASSERT_TRUE(
+      sweep->Prepare(nullptr, {dir + "/fake", {}}, OnChange::kRefuse, OnChange::kRefuse).ok());
+  EXPECT_THAT(Statuses(*sweep), ElementsAre("stopped", "waiting"));
+}
+
 TEST(SweepRunner, LosesNothingWhenItIsKilled) {
   const std::string dir = ScratchDir();
   auto sweep = FakeSweep(dir, TinyPlan("seeds: 1 " + Behaviours({"1", "75"})));

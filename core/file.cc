@@ -12,7 +12,8 @@
 namespace palimpsest {
 
 absl::Status FileError(int error, const std::string& doing, const std::string& path) {
-  const std::string text = absl::StrCat("cannot ", doing, " ", path, ": ", std::strerror(error));
+  const std::string text =
+      absl::StrCat("cannot ", doing, " ", path.empty() ? "\"\"" : path, ": ", std::strerror(error));
   return error == ENOENT ? absl::NotFoundError(text) : absl::UnavailableError(text);
 }
 

@@ -17,6 +17,9 @@ uint64_t NextId() {
 
 CopyBytes device_copies[kDeviceCount] = {};
 
+// Whether Empty is to take no memory.
+thread_local bool shape_only = false;
+
 void Copy(void* to, Device to_device, const void* from, Device from_device, int64_t bytes) {
   if (bytes == 0) return;
   if (to_device == Device::kCpu && from_device == Device::kCpu) {
@@ -39,13 +42,23 @@ bool SetDeviceCopy(Device device, CopyBytes copy) {
 Tensor::Tensor(Impl impl) : impl_(std::make_shared<Impl>(std::move(impl))) {}
 
 Tensor Tensor::Empty(Shape shape, DType dtype, Device device) {
+  const int64_t size = NumElements(shape);
+  if (shape_only)
+    return Tensor({NextId(), std::move(shape), size, dtype, device, nullptr, nullptr});
   Allocator& allocator = Allocator::Of(device);
   MemoryBlock* block = allocator.Allocate(shape, dtype);
   void* data = block->data;
-  const int64_t size = NumElements(shape);
   return Tensor(
       {NextId(), std::move(shape), size, dtype, device, data,
        std::shared_ptr<MemoryBlock>(block, [&allocator](MemoryBlock* b) { allocator.Free(b); })});
+}
+
+// Of core/shape_only.h.
+Tensor ShapeOnly(Shape shape, DType dtype) {
+  shape_only = true;
+  Tensor x = Tensor::Empty(std::move(shape), dtype);
+  shape_only = false;
+  return x;
 }
 
 Tensor Tensor::Full(Shape shape, double value, DType dtype, Device device) {

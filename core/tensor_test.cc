@@ -4,7 +4,9 @@
 #include <limits>
 #include <vector>
 
+#include "core/allocator.h"
 #include "core/parallel.h"
+#include "core/shape_only.h"
 #include "gtest/gtest.h"
 
 namespace palimpsest {
@@ -130,6 +132,15 @@ TEST_F(TensorDeathTest, MistakesShowShapesAndTypes) {
   EXPECT_DEATH(Broadcast({2, 3}, {2}), "\\[2,3\\] and \\[2\\] do not broadcast");
   EXPECT_DEATH(NumElements({2, -1}), "bad shape \\[2,-1\\]");
   EXPECT_DEATH(NumElements({int64_t{1} << 40, int64_t{1} << 40}), "bad shape");
+}
+
+TEST(ShapeOnlyTest, IsOfAnySizeAndTakesNoMemory) {
+  const int64_t before = Allocator::Of(Device::kCpu).stats().live_bytes;
+  const Tensor x = ShapeOnly({int64_t{1} << 30, int64_t{1} << 25}, DType::kF32);
+  EXPECT_EQ(x.bytes(), int64_t{1} << 57);
+  EXPECT_EQ(x.raw(), nullptr);
+  EXPECT_EQ(Allocator::Of(Device::kCpu).stats().live_bytes, before);
+  EXPECT_NE(Tensor::Full({2}, 0, DType::kF32).raw(), nullptr);
 }
 
 }  // namespace

@@ -14,9 +14,7 @@ using ResidualConfig = ModelConfig::Residual;
 
 // [channels, taps], 1 at one tap.
 Tensor OneTap(const ParamInit& init, int64_t channels, int64_t taps, int64_t tap) {
-  std::vector<double> values(static_cast<size_t>(channels * taps));
-  for (int64_t i = 0; i < channels; ++i) values[static_cast<size_t>(i * taps + tap)] = 1.0;
-  return Tensor::FromVector({channels, taps}, values, init.dtype);
+  return init.Values({channels, taps}, [&](int64_t i) { return i % taps == tap ? 1.0 : 0.0; });
 }
 
 // The tap of a convolution over the channels that stays where it is.
@@ -45,11 +43,11 @@ Compressor MakeCompressor(const ParamInit& init, int64_t width,
     case ResidualConfig::CC:
       compressor.weight = init.Constant({channels, width}, share);
       return compressor;
-    case ResidualConfig::CC_CONV: {
-      const Tensor taps = OneTap(init, 1, channels, CentralTap(channels));
-      compressor.weight = BroadcastTo(Reshape(taps, {channels, 1}), {channels, width});
+    case ResidualConfig::CC_CONV:
+      compressor.weight = init.Values({channels, width}, [&](int64_t i) {
+        return i / width == CentralTap(channels) ? 1.0 : 0.0;
+      });
       break;
-    }
   }
   compressor.read = init.Constant({channels}, share);
   return compressor;

@@ -1,5 +1,6 @@
 #include "nn/config.h"
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <set>
@@ -32,8 +33,8 @@ absl::Status ResolveAttention(const std::string& path, int64_t width, ModelConfi
                 a.key_dim());
   check.Positive("rope_base", a.rope_base());
   check.Size("window", a.window(), 0);
-  check.Size("conv", a.conv(), 0);
-  check.Size("persistent", a.persistent(), 0);
+  check.Size("conv", a.conv(), 0, kMaxTaps);
+  check.Size("persistent", a.persistent(), 0, kMaxTaps);
   return check.status();
 }
 
@@ -121,9 +122,11 @@ absl::Status ResolveMemory(const std::string& path, int64_t width, ModelConfig::
   check.Require(value_dim >= 1 && value_dim <= kMaxSize && value_dim == std::floor(value_dim),
                 "expand_v", m.expand_v(), " times key_dim ", m.key_dim(),
                 " is not a whole number of values");
+  check.Product("value_heads x key_dim x expand_v key_dim",
+                {m.value_heads(), m.key_dim(), static_cast<int64_t>(value_dim)});
   check.Size("chunk", m.chunk(), 0);
-  check.Size("conv", m.conv(), 0);
-  check.Size("persistent", m.persistent(), 0);
+  check.Size("conv", m.conv(), 0, kMaxTaps);
+  check.Size("persistent", m.persistent(), 0, kMaxTaps);
   check.Positive("q_scale", m.q_scale());
   check.Require(m.has_rule() && !m.rule().name().empty(), "rule.name",
                 "none given; known: ", absl::StrJoin(MemoryRuleNames(), ", "));
@@ -131,7 +134,10 @@ absl::Status ResolveMemory(const std::string& path, int64_t width, ModelConfig::
 
   const auto rule = MakeMemoryRule(RuleConfigOf(m.rule()));
   if (!rule.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat(path, ".rule: ", rule.status().message()));
+    const std::vector<std::string> known = MemoryRuleNames();
+    const bool named = std::find(known.begin(), known.end(), m.rule().name()) != known.end();
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, named ? ".rule: " : ".rule.name: ", rule.status().message()));
   }
   if (m.chunk() == 0) m.set_chunk((*rule)->anchored() ? 16 : 64);
   return CheckGates(path, **rule, m);

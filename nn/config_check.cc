@@ -2,10 +2,22 @@
 
 #include <cmath>
 
+#include "absl/strings/str_join.h"
+
 namespace palimpsest {
 
 void ConfigCheck::Size(const char* field, int64_t value, int64_t least, int64_t most) {
   Require(value >= least && value <= most, field, value, " is not between ", least, " and ", most);
+}
+
+void ConfigCheck::Product(const char* fields, std::initializer_list<int64_t> sizes) {
+  int64_t product = 1;
+  for (const int64_t size : sizes) {
+    Require(size == 0 || product <= kMaxSize / size, fields, absl::StrJoin(sizes, " x "),
+            " is more than ", kMaxSize);
+    if (!ok()) return;
+    product *= size;
+  }
 }
 
 void ConfigCheck::Positive(const char* field, double value) {

@@ -2,6 +2,7 @@
 #define NN_CONFIG_CHECK_H_
 
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <utility>
 
@@ -13,6 +14,8 @@ namespace palimpsest {
 
 // Large enough for any model, small enough that products of two fit.
 constexpr int64_t kMaxSize = int64_t{1} << 28;
+// Of the taps of a short convolution, and of learnt tokens in front of a sequence.
+constexpr int64_t kMaxTaps = 4096;
 
 // Looks at the fields of one message, and keeps the first thing wrong: InvalidArgument,
 // "model.block.0.memory.heads: 5 does not divide width 128".
@@ -26,6 +29,8 @@ class ConfigCheck {
     status_ = absl::InvalidArgumentError(absl::StrCat(path_, ".", field, ": ", problem...));
   }
   void Size(const char* field, int64_t value, int64_t least = 1, int64_t most = kMaxSize);
+  // The product of sizes is at most kMaxSize; `fields`: "heads x key_dim".
+  void Product(const char* fields, std::initializer_list<int64_t> sizes);
   void Positive(const char* field, double value);
   void Rate(const char* field, double value);  // In [0, 1).
   bool ok() const { return status_.ok(); }
@@ -44,14 +49,15 @@ template <typename Part>
 void ResolveHeads(ConfigCheck& check, int64_t size, Part& part) {
   if (part.heads() != 0) {
     part.set_key_dim(ResolveKeyDim(check, size, part.heads(), part.key_dim()));
-    return;
+  } else {
+    check.Size("key_dim", part.key_dim(), 0);
+    check.Require(part.key_dim() > 0, "heads", "0 needs a key_dim, here or of the model");
+    if (!check.ok()) return;
+    check.Require(size % part.key_dim() == 0, "key_dim", part.key_dim(), " does not divide ", size);
+    part.set_heads(size / part.key_dim());
+    check.Size("heads", part.heads());
   }
-  check.Size("key_dim", part.key_dim(), 0);
-  check.Require(part.key_dim() > 0, "heads", "0 needs a key_dim, here or of the model");
-  if (!check.ok()) return;
-  check.Require(size % part.key_dim() == 0, "key_dim", part.key_dim(), " does not divide ", size);
-  part.set_heads(size / part.key_dim());
-  check.Size("heads", part.heads());
+  check.Product("heads x key_dim", {part.heads(), part.key_dim()});
 }
 
 // Each checks one message and fills in what follows from other fields. `path`: where it stands.

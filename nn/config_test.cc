@@ -43,7 +43,7 @@ TEST(ResolveModelConfig, NamesWhatIsWrongAndWhere) {
       {ok + "block { memory { rule { name: 'delta' } heads: 5 } }",
        "model.block.1.memory.heads: 5 does not divide width 128"},
       {"block { memory {} }", "model.block.0.memory.rule.name: none given; known: "},
-      {"block { memory { rule { name: 'dleta' } } }", "model.block.0.memory.rule: "},
+      {"block { memory { rule { name: 'dleta' } } }", "model.block.0.memory.rule.name: "},
       {"block { memory { rule { name: 'dleta' } } }", "gated_delta"},
       {"block { memory { rule { name: 'delta' params { key: 'depht' value: 2 } } } }", "depht"},
       {"block { memory { rule { name: 'delta' } value_heads: 6 } }",

@@ -3,6 +3,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/shape_only.h"
+
 namespace palimpsest {
 
 ParamInit ParamInit::At(const std::string& name) const {
@@ -12,21 +14,27 @@ ParamInit ParamInit::At(const std::string& name) const {
 }
 
 Tensor ParamInit::Normal(Shape shape, double stddev) const {
-  if (uninitialized) return Tensor::Empty(std::move(shape), dtype);
+  if (uninitialized) return ShapeOnly(std::move(shape), dtype);
   return RandomNormal(std::move(shape), Stream(), dtype, stddev);
 }
 
 Tensor ParamInit::Uniform(Shape shape, double low, double high) const {
-  if (uninitialized) return Tensor::Empty(std::move(shape), dtype);
   const RandomStream draws = Stream();
-  std::vector<double> values(NumElements(shape));
-  for (size_t i = 0; i < values.size(); ++i) values[i] = low + (high - low) * draws.Uniform(i);
-  return Tensor::FromVector(std::move(shape), values, dtype);
+  return Values(std::move(shape), [&](int64_t i) {
+    return low + (high - low) * draws.Uniform(static_cast<uint64_t>(i));
+  });
 }
 
 Tensor ParamInit::Constant(Shape shape, double value) const {
-  if (uninitialized) return Tensor::Empty(std::move(shape), dtype);
+  if (uninitialized) return ShapeOnly(std::move(shape), dtype);
   return Tensor::Full(std::move(shape), value, dtype);
+}
+
+Tensor ParamInit::Values(Shape shape, absl::FunctionRef<double(int64_t)> value) const {
+  if (uninitialized) return ShapeOnly(std::move(shape), dtype);
+  std::vector<double> values(static_cast<size_t>(NumElements(shape)));
+  for (size_t i = 0; i < values.size(); ++i) values[i] = value(static_cast<int64_t>(i));
+  return Tensor::FromVector(std::move(shape), values, dtype);
 }
 
 DType StateDType(DType dtype) { return dtype == DType::kF64 ? DType::kF64 : DType::kF32; }

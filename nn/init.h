@@ -1,8 +1,10 @@
 #ifndef NN_INIT_H_
 #define NN_INIT_H_
 
+#include <cstdint>
 #include <string>
 
+#include "absl/functional/function_ref.h"
 #include "core/random.h"
 #include "core/tensor.h"
 
@@ -16,13 +18,15 @@ struct ParamInit {
   double stddev = 0;           // Of weights that read the residual stream.
   double residual_stddev = 0;  // Of weights that write to it.
   std::string path = {};
-  bool uninitialized = false;  // Shapes alone: memory is reserved, and no page of it touched.
+  bool uninitialized = false;  // Shapes alone, without memory (ShapeOnly).
 
   ParamInit At(const std::string& name) const;  // "blocks.0" -> "blocks.0.mixer"
   RandomStream Stream() const { return stream.Fork(path); }
   Tensor Normal(Shape shape, double stddev) const;
   Tensor Uniform(Shape shape, double low, double high) const;
   Tensor Constant(Shape shape, double value) const;
+  // Element i, in row-major order, is value(i).
+  Tensor Values(Shape shape, absl::FunctionRef<double(int64_t)> value) const;
 };
 
 // What gates and recurrent states are computed and kept in: f64 for f64, f32 for all else.

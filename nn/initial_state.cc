@@ -9,8 +9,10 @@ namespace palimpsest {
 namespace {
 
 bool AllZero(const Tensor& x) {
-  const std::vector<double> values = x.ToVector();
-  return std::all_of(values.begin(), values.end(), [](double v) { return v == 0.0; });
+  return DispatchFloat(x.dtype(), [&]<typename T>() {
+    return std::all_of(x.data<T>(), x.data<T>() + x.size(),
+                       [](T v) { return static_cast<double>(v) == 0.0; });
+  });
 }
 
 }  // namespace

@@ -41,8 +41,8 @@ class LanguageModel {
   static absl::StatusOr<std::unique_ptr<LanguageModel>> Create(const ModelConfig& config,
                                                                const RandomStream& init,
                                                                DType dtype = DType::kF32);
-  // The same without values, which are the caller's to give: to count parameters at next to no
-  // cost, or to read them from a file.
+  // The same without values or memory for them, which are the caller's to give: to count parameters
+  // of any size at next to no cost, or to read them from a file.
   static absl::StatusOr<std::unique_ptr<LanguageModel>> CreateUninitialized(
       const ModelConfig& config, DType dtype = DType::kF32);
   virtual ~LanguageModel() = default;

@@ -25,7 +25,7 @@ void FillIn(Residual& r) {
 absl::Status CheckResidual(const std::string& path, const Residual& r) {
   ConfigCheck check(path);
   check.Size("channels", r.channels(), 1, kMaxChannels);
-  check.Size("conv", r.conv());
+  check.Size("conv", r.conv(), 1, kMaxTaps);
   check.Size("beta_hidden", r.beta_hidden(), 0);
   check.Require(r.channels() == 1 || r.compressor() != Residual::NONE, "compressor",
                 "NONE does not read ", r.channels(), " channels; those that do: TC, CC, CC_CONV");

@@ -41,12 +41,13 @@ absl::Status ResolveSelfModifying(const std::string& path, int64_t width,
   check.Size("chunk", s.chunk(), 0);
   check.Size("box_chunk", s.box_chunk(), 0);
   check.Size("hidden", s.hidden(), 0);
-  check.Size("conv", s.conv(), 0);
+  check.Size("conv", s.conv(), 0, kMaxTaps);
   CheckExact(s, check);
   if (!check.ok()) return check.status();
   if (s.chunk() == 0) s.set_chunk(kDefaultChunk);
   if (s.box_chunk() == 0) s.set_box_chunk(s.chunk());
   if (s.hidden() == 0) s.set_hidden(s.key_dim());
+  check.Product("heads x hidden x key_dim", {s.heads(), s.hidden(), s.key_dim()});
   if (s.eta_max() == 0.0) {
     const int64_t longest = std::max(s.chunk(), s.box_chunk());
     s.set_eta_max(s.stop_gradient_target() ? 1.0 : 1.0 / static_cast<double>(longest));

@@ -5,7 +5,7 @@ namespace palimpsest {
 absl::Status ResolveTitans(const std::string& path, int64_t width, ModelConfig::Titans& t) {
   ConfigCheck check(path);
   check.Size("segment", t.segment());
-  check.Size("persistent", t.persistent(), 0);
+  check.Size("persistent", t.persistent(), 0, kMaxTaps);
   const bool context = t.kind() == ModelConfig::Titans::MAC;
   ModelConfig::Attention& attention = *t.mutable_attention();
   ModelConfig::Memory& memory = *t.mutable_memory();

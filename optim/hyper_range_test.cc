@@ -29,6 +29,8 @@ Outside OutsideOf(HyperSpec::Range range) {
     case HyperSpec::Range::kAtLeast0: return {{-0.1, infinity, nan}, "finite and at least 0"};
     case HyperSpec::Range::kAbove0: return {{-0.1, 0.0, infinity, nan}, "finite and above 0"};
     case HyperSpec::Range::kAtLeast1: return {{0.0, -3.0}, "finite and at least 1"};
+    case HyperSpec::Range::kAbove0To100: return {{-0.1, 0.0, 101.0, infinity, nan}, "in (0, 100]"};
+    case HyperSpec::Range::kFrom1To100: return {{0.0, 101.0}, "in [1, 100]"};
     case HyperSpec::Range::kFrom0Below1: return {{-0.1, 1.0, nan}, "in [0, 1)"};
     case HyperSpec::Range::kFrom0To1: return {{-0.1, 1.1, nan}, "in [0, 1]"};
     case HyperSpec::Range::kAny: return {};

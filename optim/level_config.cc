@@ -68,7 +68,7 @@ absl::StatusOr<std::vector<HyperSpec>> OwnHypers(const Config::Level& level,
     return std::vector<HyperSpec>{{"keep", 1.0, Range::kFrom0To1},
                                   {"eta", 0.5, Range::kAtLeast0},
                                   {"target", Config::UNIT, Range::kAny},
-                                  {"expansion", 2.0, Range::kAbove0},
+                                  {"expansion", 2.0, Range::kAbove0To100},
                                   {"pairs", Config::ROWS, Range::kAny}};
   }
   if (kind != "memory") {
@@ -120,6 +120,9 @@ absl::StatusOr<std::unique_ptr<Level>> MakeMemory(const Config::Level& config,
   for (const GateSpec& gate : (*rule)->gates())
     gates.push_back({gate.name, prefix + GateName(gate.name), IsLog(gate)});
   const auto target = ChoiceOf<Config::Target>(values, prefix + "target");
+  if (target == Config::BASIS && ChoiceOf<Config::Pairs>(values, prefix + "pairs") != Config::ROWS)
+    return Invalid(
+        absl::StrCat(prefix, "target BASIS, a unit vector for each row, is for pairs ROWS"));
   using Pairs = GradientKeyedOptions::Pairs;
   GradientKeyedOptions keyed{.memory = *rule, .gates = gates, .target = target, .mean = true};
   switch (ChoiceOf<Config::Pairs>(values, prefix + "pairs")) {
@@ -196,7 +199,7 @@ absl::StatusOr<std::vector<HyperSpec>> LevelHypers(const Config::Level& level,
   specs->insert(specs->end(), {{"nesterov", 0.0, Range::kAny},
                                {"features", features, Range::kAny},
                                {"output", Config::AS_READ, Range::kAny},
-                               {"newton_schulz_steps", 5.0, Range::kAtLeast1},
+                               {"newton_schulz_steps", 5.0, Range::kFrom1To100},
                                {"newton_schulz", Config::JORDAN, Range::kAny},
                                {"newton_schulz_bf16", 1.0, Range::kAny},
                                {"period", 1.0, Range::kAtLeast1},

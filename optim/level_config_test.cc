@@ -55,6 +55,8 @@ INSTANTIATE_TEST_SUITE_P(
             "optimizer.level.1.kind delta_momentum learns from activations"},
         Bad{"kind: 'ema' } second_moment: NORMALIZED_KEYS schedule {",
             "optimizer.second_moment NORMALIZED_KEYS needs a first level keyed on activations"},
+        Bad{"kind: 'memory' rule: 'delta' target: BASIS",
+            "optimizer.level.0.target BASIS, a unit vector for each row, is for pairs ROWS"},
         Bad{"kind: 'memory'", "optimizer.level.0.rule: no memory rule \"\"; known: "},
         Bad{"kind: 'memory' rule: 'delta' gates { key: 'alpha' value: 1 }",
             "optimizer.level.0.gates.alpha is set, but chain has no such value"},

@@ -36,7 +36,8 @@ struct Treatment {
   Settings settings;
   Chain chain;
   std::vector<std::string> paths;
-  int64_t values = 0, state_bytes = 0;  // Of all of them.
+  int64_t values = 0, state_bytes = 0;            // Of all of them.
+  std::map<std::string, int64_t> state_bytes_of;  // By what one of them is.
 };
 
 std::string Describe(const Settings& s) {
@@ -83,13 +84,26 @@ class ChainOptimizer : public Optimizer {
     t.paths.push_back(path);
     t.values += param.size();
     if (settings.frozen) return absl::OkStatus();
-    const NamedTensors state = InitOne(t.chain, param);
-    t.state_bytes += TotalBytes(state);
-    if (param.rank() <= 2 || !t.chain.ListenTo(param, 1.0, StepHypers(settings, 0, {}), state))
-      return absl::OkStatus();
-    return absl::InvalidArgumentError(absl::StrCat(
-        "optimizer: ", settings.optimizer, " learns from the inputs of linear layers; parameter ",
-        path, " is ", palimpsest::Describe(param), "; a group can give it another optimizer"));
+    const std::string kind = palimpsest::Describe(param);
+    const auto [bytes, is_new] = t.state_bytes_of.emplace(kind, 0);
+    if (is_new) {
+      const Tensor alike = Tensor::Empty(param.shape(), param.dtype());
+      const NamedTensors state = InitOne(t.chain, alike);
+      bytes->second = TotalBytes(state);
+      if (param.rank() > 2 && t.chain.ListenTo(alike, 1.0, StepHypers(settings, 0, {}), state))
+        return absl::InvalidArgumentError(
+            absl::StrCat("optimizer: ", settings.optimizer,
+                         " learns from the inputs of linear layers; parameter ", path, " is ", kind,
+                         "; a group can give it another optimizer"));
+    }
+    t.state_bytes += bytes->second;
+    return absl::OkStatus();
+  }
+
+  int64_t StateBytes() const override {
+    int64_t bytes = 0;
+    for (const auto& [description, t] : treatments_) bytes += t.state_bytes;
+    return bytes;
   }
 
   NamedTensors Init(const NamedTensors& params) const override {

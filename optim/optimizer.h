@@ -27,13 +27,16 @@ struct UpdateResult {
 class Optimizer {
  public:
   // A pattern that matches no parameter, an unknown optimizer or a value out of range is
-  // InvalidArgument. So is a schedule that needs total_steps and has none.
+  // InvalidArgument. So is a schedule that needs total_steps and has none. Of the parameters only
+  // shapes and dtypes matter (ShapeOnly will do).
   static absl::StatusOr<std::unique_ptr<Optimizer>> Create(const OptimizerConfig& config,
                                                            const NamedTensors& params);
   virtual ~Optimizer() = default;
   // State tensors are named PATH.SLOT ("blocks.0.mixer.q.weight.m"), f64 for f64 parameters, else
   // f32. bf16 parameters have an f32 master copy among them; PATH.average is an average of weights.
   virtual NamedTensors Init(const NamedTensors& params) const = 0;
+  // Bytes of that state, but for the number of skipped steps.
+  virtual int64_t StateBytes() const = 0;
 
   // What levels keyed on activations are to see of a step's backward passes: alive while these run,
   // then given to Update. `tokens` is the number the step's loss is the mean over. nullptr where

@@ -31,7 +31,7 @@ std::vector<HyperSpec> Sgd(double momentum) {
 }
 
 std::vector<HyperSpec> Orthogonal(double shape_scale) {
-  return {{"newton_schulz_steps", 5.0, Range::kAtLeast1},
+  return {{"newton_schulz_steps", 5.0, Range::kFrom1To100},
           {"newton_schulz", Config::JORDAN, Range::kAny},
           {"newton_schulz_bf16", 1.0, Range::kAny},
           {"shape_scale", shape_scale, Range::kAny}};
@@ -100,7 +100,7 @@ std::map<std::string, OptimizerSpec> MakeSpecs() {
                     "u = o / (sqrt(v_r) + eps) at the norm of o",
         .source = "Li et al. 2025"}},
       {"adamuon",
-       {.hypers = Join(Muon(1e-3, 0.95), {{"newton_schulz_steps", 5.0, Range::kAtLeast1},
+       {.hypers = Join(Muon(1e-3, 0.95), {{"newton_schulz_steps", 5.0, Range::kFrom1To100},
                                           {"newton_schulz", Config::JORDAN, Range::kAny},
                                           {"newton_schulz_bf16", 1.0, Range::kAny},
                                           kEps}),
@@ -151,7 +151,7 @@ std::map<std::string, OptimizerSpec> MakeSpecs() {
        {.hypers = Join(Common(1e-2, 0.0), {{"momentum", 1.0, Range::kFrom0To1},
                                            {"eta", 0.5, Range::kAtLeast0},
                                            {"target", Config::UNIT, Range::kAny},
-                                           {"expansion", 2.0, Range::kAbove0}}),
+                                           {"expansion", 2.0, Range::kAbove0To100}}),
         .make = MakeDmgd,
         .conflict = DmgdConflict,
         .matrices_only = true,

@@ -16,7 +16,16 @@ namespace palimpsest {
 struct HyperSpec {
   std::string name;
   double value;
-  enum class Range { kAtLeast0, kAbove0, kAtLeast1, kFrom0Below1, kFrom0To1, kAny } range;
+  enum class Range {
+    kAtLeast0,
+    kAbove0,
+    kAtLeast1,
+    kFrom0Below1,
+    kFrom0To1,
+    kAbove0To100,
+    kFrom1To100,
+    kAny
+  } range;
 };
 
 using HyperValues = std::map<std::string, double>;

@@ -34,16 +34,14 @@ absl::Status CheckSchedule(const Schedule& s, const std::string& where) {
   if (s.total_steps() < 1) {
     return invalid("total_steps", s.total_steps(), absl::StrCat(kind, " needs at least 1"));
   }
-  if (s.warmup_steps() > s.total_steps()) {
-    return invalid(
-        "warmup_steps", s.warmup_steps(),
-        absl::StrCat("it must be at most the ", s.total_steps(), " steps there are in all"));
-  }
   if (s.kind() != Schedule::WSD) return absl::OkStatus();
-  if (s.decay_steps() < 1 || s.decay_steps() > s.total_steps() - s.warmup_steps()) {
+  if (s.decay_steps() < 1) return invalid("decay_steps", s.decay_steps(), "WSD needs at least 1");
+  // A run may end in its warmup: one that is cut short to try it out.
+  const int64_t left = s.total_steps() - s.warmup_steps();
+  if (left > 0 && s.decay_steps() > left) {
     return invalid("decay_steps", s.decay_steps(),
-                   absl::StrCat("WSD needs at least 1, and no more than the ",
-                                s.total_steps() - s.warmup_steps(), " after warmup"));
+                   absl::StrCat("WSD has no more than ", left, " steps after warmup_steps ",
+                                s.warmup_steps(), " of total_steps ", s.total_steps()));
   }
   return absl::OkStatus();
 }

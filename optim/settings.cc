@@ -25,6 +25,8 @@ bool InRange(HyperSpec::Range range, double x) {
     case HyperSpec::Range::kAtLeast1: return x >= 1.0 && std::isfinite(x);
     case HyperSpec::Range::kFrom0Below1: return x >= 0.0 && x < 1.0;
     case HyperSpec::Range::kFrom0To1: return x >= 0.0 && x <= 1.0;
+    case HyperSpec::Range::kAbove0To100: return x > 0.0 && x <= 100.0;
+    case HyperSpec::Range::kFrom1To100: return x >= 1.0 && x <= 100.0;
     case HyperSpec::Range::kAny: return true;
   }
   return false;
@@ -37,6 +39,8 @@ const char* Words(HyperSpec::Range range) {
     case HyperSpec::Range::kAtLeast1: return "finite and at least 1";
     case HyperSpec::Range::kFrom0Below1: return "in [0, 1)";
     case HyperSpec::Range::kFrom0To1: return "in [0, 1]";
+    case HyperSpec::Range::kAbove0To100: return "in (0, 100]";
+    case HyperSpec::Range::kFrom1To100: return "in [1, 100]";
     case HyperSpec::Range::kAny: return "anything";
   }
   return "";

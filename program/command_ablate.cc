@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "ablation/slurm.h"
-#include "ablation/sweep.h"
 #include "ablation/sweep_dir.h"
 #include "ablation/sweep_plan.h"
 #include "ablation/sweep_program.h"
@@ -75,14 +74,12 @@ class Ablate : public Command {
     if (!status.ok()) return status;
     std::optional<SweepPlan> plan;
     if (!sweep_.empty()) {
-      const absl::StatusOr<Sweep> sweep = LoadSweep(sweep_);
-      if (!sweep.ok()) return sweep.status();
-      absl::StatusOr<SweepPlan> planned = PlanSweep(*sweep, overrides);
-      if (!planned.ok())
-        return absl::Status(planned.status().code(),
-                            absl::StrCat(sweep_, ": ", std::string(planned.status().message())));
+      absl::StatusOr<SweepPlan> planned = PlanSweepOf(sweep_, overrides);
+      if (!planned.ok()) return planned.status();
       plan = *std::move(planned);
       if (dry_run_) return List(*plan);
+    } else if (absl::Status s = CheckHoldsSweep(Out()); !s.ok()) {
+      return s;
     }
     const absl::StatusOr<std::unique_ptr<SweepDir>> dir = SweepDir::Open(Out());
     if (!dir.ok()) return dir.status();

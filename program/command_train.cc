@@ -57,9 +57,12 @@ class Train : public Command {
     });
     const absl::StatusOr<TrainingResult> result = RunTraining(*config, resume_, &progress);
     progress.Clear();
-    // Of all that goes wrong in training, numbers that are not finite alone are internal errors.
+    // Of all that goes wrong in training, numbers that are not finite alone are internal errors,
+    // and what needs more memory than there is alone is out of range.
     if (absl::IsInternal(result.status()))
       return Fail("palimpsest", result.status(), kExitNotFinite);
+    if (absl::IsOutOfRange(result.status()))
+      return Fail("palimpsest", result.status(), kExitOutOfMemory);
     if (!result.ok()) return result.status();
     const std::string& run = config->run_dir();
     if (result->evaluation_cut) {

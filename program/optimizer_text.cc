@@ -90,6 +90,8 @@ std::string RangeText(HyperSpec::Range range) {
     case HyperSpec::Range::kAtLeast1: return "at least 1";
     case HyperSpec::Range::kFrom0Below1: return "in [0, 1)";
     case HyperSpec::Range::kFrom0To1: return "in [0, 1]";
+    case HyperSpec::Range::kAbove0To100: return "in (0, 100]";
+    case HyperSpec::Range::kFrom1To100: return "in [1, 100]";
     case HyperSpec::Range::kAny: return "any";
   }
   return "";

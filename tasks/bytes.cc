@@ -3,7 +3,6 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "core/file.h"
 #include "core/hash.h"
 #include "core/random.h"
 #include "ops/loss.h"
@@ -98,11 +97,11 @@ absl::StatusOr<std::unique_ptr<DataSource>> MakeBytesSource(const DataConfig& da
     return absl::InvalidArgumentError("path is not set: give data.bytes.path=FILE");
   if (length < 1)
     return absl::InvalidArgumentError(absl::StrCat("length is ", length, ", must be at least 1"));
-  absl::StatusOr<std::string> train = ReadFileToString(config.path());
+  absl::StatusOr<std::string> train = ReadTaskFile("data.bytes.path", config.path());
   if (!train.ok()) return train.status();
   if (train->empty()) return absl::InvalidArgumentError(absl::StrCat(config.path(), " is empty"));
   if (!config.val_path().empty()) {
-    absl::StatusOr<std::string> val = ReadFileToString(config.val_path());
+    absl::StatusOr<std::string> val = ReadTaskFile("data.bytes.val_path", config.val_path());
     if (!val.ok()) return val.status();
     if (absl::Status s = CheckLength(config.path(), *train, length); !s.ok()) return s;
     if (absl::Status s = CheckLength(config.val_path(), *val, length); !s.ok()) return s;

@@ -18,13 +18,18 @@ class ClassIncremental : public Task {
 
   int64_t vocab() const override { return first_cue_ + config_.cue_vocab(); }
   absl::Status CheckLength(int64_t length) const override {
-    if (absl::Status s = CheckLengthAtLeast(length, 2 * PhaseSize()); !s.ok()) return s;
+    const absl::Status phases = CheckLengthAtLeast(
+        length, 2 * PhaseSize(),
+        absl::StrCat("for two phases with classes ", config_.classes(), ", shots ", config_.shots(),
+                     ", questions ", config_.questions(), " and item ", config_.item()));
+    if (!phases.ok()) return phases;
     const int64_t classes = length / PhaseSize() * config_.classes();
     const int64_t cues = classes * config_.cues();
     if (classes <= config_.names() && cues <= config_.cue_vocab()) return absl::OkStatus();
     return absl::InvalidArgumentError(absl::StrCat(
-        "length ", length, " has phases for ", classes, " classes, which need as many names, not ",
-        config_.names(), ", and ", cues, " cues, not cue_vocab ", config_.cue_vocab()));
+        "length ", length, " has phases for ", classes, " classes (classes ", config_.classes(),
+        " each), which need as many names, not names ", config_.names(), ", and ", cues,
+        " cues (cues ", config_.cues(), " each), not cue_vocab ", config_.cue_vocab()));
   }
   std::string Describe() const override {
     return absl::StrCat(config_.classes(), " new classes a phase of ", PhaseSize(), " tokens, ",
@@ -105,9 +110,15 @@ TaskOrError MakeClassIncremental(const DataConfig& data) {
   if (status.ok()) status = CheckTaskValue("shots", config.shots(), 1, kMost);
   if (status.ok()) status = CheckTaskValue("questions", config.questions(), 2, kMost);
   if (status.ok()) status = CheckTaskValue("cues", config.cues(), 1, kMost);
-  if (status.ok()) status = CheckTaskValue("item", config.item(), 1, config.cues());
-  if (status.ok()) status = CheckTaskValue("names", config.names(), 2 * config.classes());
-  if (status.ok()) status = CheckTaskValue("cue_vocab", config.cue_vocab(), config.cues());
+  if (status.ok())
+    status = CheckTaskValue("item", config.item(), 1, config.cues(),
+                            absl::StrCat("with cues ", config.cues()));
+  if (status.ok())
+    status = CheckTaskValue("names", config.names(), 2 * config.classes(), kMostTaskSize,
+                            absl::StrCat("with classes ", config.classes()));
+  if (status.ok())
+    status = CheckTaskValue("cue_vocab", config.cue_vocab(), config.cues(), kMostTaskSize,
+                            absl::StrCat("with cues ", config.cues()));
   if (!status.ok()) return status;
   return std::make_shared<ClassIncremental>(config);
 }

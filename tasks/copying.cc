@@ -20,7 +20,8 @@ class SelectiveCopying : public Task {
 
   int64_t vocab() const override { return config_.vocab(); }
   absl::Status CheckLength(int64_t length) const override {
-    return CheckLengthAtLeast(length, 2 * config_.tokens() + 2);
+    return CheckLengthAtLeast(length, 2 * config_.tokens() + 2,
+                              absl::StrCat("with tokens ", config_.tokens()));
   }
   std::string Describe() const override {
     return absl::StrCat("selective copying of ", config_.tokens(), " tokens, vocabulary ",

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "core/file.h"
 #include "tasks/tasks.h"
 
 namespace palimpsest {
@@ -96,16 +97,24 @@ TaskExample ExampleOfTask(const std::string& name) {
   return example;
 }
 
-absl::Status CheckTaskValue(const char* name, int64_t value, int64_t least, int64_t most) {
+absl::Status CheckTaskValue(const char* name, int64_t value, int64_t least, int64_t most,
+                            const std::string& why) {
   if (value >= least && value <= most) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat(name, " is ", value, ", must be from ", least, " to ", most));
+  return absl::InvalidArgumentError(absl::StrCat(name, " is ", value, ", must be from ", least,
+                                                 " to ", most, why.empty() ? "" : " ", why));
 }
 
-absl::Status CheckLengthAtLeast(int64_t length, int64_t least) {
+absl::Status CheckLengthAtLeast(int64_t length, int64_t least, const std::string& why) {
   if (length >= least) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("length is ", length, ", must be at least ", least));
+  return absl::InvalidArgumentError(absl::StrCat("length is ", length, ", must be at least ", least,
+                                                 why.empty() ? "" : " ", why));
+}
+
+absl::StatusOr<std::string> ReadTaskFile(const char* field, const std::string& path) {
+  absl::StatusOr<std::string> text = ReadFileToString(path);
+  if (text.ok()) return text;
+  return absl::Status(text.status().code(),
+                      absl::StrCat(field, ": ", std::string(text.status().message())));
 }
 
 std::vector<std::string> TaskNames() {

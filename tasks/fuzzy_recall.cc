@@ -20,7 +20,9 @@ class FuzzyRecall : public Task {
 
   int64_t vocab() const override { return config_.vocab(); }
   absl::Status CheckLength(int64_t length) const override {
-    return CheckLengthAtLeast(length, 3 * MostPair());
+    return CheckLengthAtLeast(length, 3 * MostPair(),
+                              absl::StrCat("with key_motif ", config_.key_motif(),
+                                           " and value_motif ", config_.value_motif()));
   }
   std::string Describe() const override {
     return absl::StrCat("recall of keys of up to ", config_.key_motif(), " and values of up to ",
@@ -89,9 +91,10 @@ TaskOrError MakeFuzzyRecall(const DataConfig& data) {
   if (!status.ok()) return status;
   const int64_t keys = (config.vocab() - 1) / 2, values = config.vocab() - 1 - keys;
   if (keys < config.key_motif() || values < config.value_motif())
-    return absl::InvalidArgumentError(absl::StrCat(
-        "vocab ", config.vocab(), " has ", keys, " tokens for keys and ", values,
-        " for values, too few for motifs of ", config.key_motif(), " and ", config.value_motif()));
+    return absl::InvalidArgumentError(
+        absl::StrCat("vocab ", config.vocab(), " has ", keys, " tokens for keys and ", values,
+                     " for values, too few for key_motif ", config.key_motif(), " and value_motif ",
+                     config.value_motif()));
   return std::make_shared<FuzzyRecall>(config);
 }
 

@@ -128,6 +128,18 @@ class GeneratedSource : public DataSource {
 
 }  // namespace
 
+namespace {
+
+// Of a length that is not `length`'s.
+absl::Status CheckAs(const char* field, const Task& task, int64_t length) {
+  const absl::Status status = CheckTaskLength(task, length);
+  if (status.ok()) return status;
+  return absl::InvalidArgumentError(
+      absl::StrCat(field, " ", length, ": ", std::string(status.message())));
+}
+
+}  // namespace
+
 absl::Status CheckTaskLength(const Task& task, int64_t length) {
   if (length >= 1 && length <= kMostTaskSize) return task.CheckLength(length);
   return absl::InvalidArgumentError(
@@ -141,14 +153,14 @@ absl::StatusOr<Segments> SegmentsByLength(std::shared_ptr<const Task> task,
     return absl::InvalidArgumentError(
         absl::StrCat("min_length is ", min_length, ", must be at most length ", length));
   Segments segments{.train = {{task, min_length, length}}, .eval = {}};
-  std::vector<int64_t> lengths(config.eval_length().begin(), config.eval_length().end());
-  if (lengths.empty()) segments.eval.push_back({task, min_length, length});
-  for (const int64_t eval_length : lengths)
+  absl::Status status = CheckTaskLength(*task, length);
+  if (status.ok()) status = CheckAs("min_length", *task, min_length);
+  if (config.eval_length().empty()) segments.eval.push_back({task, min_length, length});
+  for (const int64_t eval_length : config.eval_length()) {
+    if (status.ok()) status = CheckAs("eval_length", *task, eval_length);
     segments.eval.push_back({task, eval_length, eval_length, absl::StrCat("length=", eval_length)});
-  lengths.insert(lengths.end(), {min_length, length});
-  for (const int64_t each : lengths) {
-    if (absl::Status s = CheckTaskLength(*task, each); !s.ok()) return s;
   }
+  if (!status.ok()) return status;
   return segments;
 }
 

@@ -28,9 +28,9 @@ class Mqar : public Task {
       return absl::InvalidArgumentError(
           absl::StrCat("vocab is ", config_.vocab(), ", must be above length ", length));
     if (need > length)
-      return absl::InvalidArgumentError(absl::StrCat(pairs_, " pairs shown ", config_.passes(),
-                                                     " times and asked for once need a length of ",
-                                                     need, ", and length is ", length));
+      return absl::InvalidArgumentError(
+          absl::StrCat("pairs ", pairs_, ", shown in passes ", config_.passes(),
+                       " and asked for once, need a length of ", need, ", and length is ", length));
     return absl::OkStatus();
   }
 
@@ -98,7 +98,8 @@ absl::StatusOr<std::shared_ptr<const Task>> MakeMqar(const MqarData& config, int
     return error("vocab is ", vocab, ", must be from 2 to ", kMostTaskSize);
   if (pairs > vocab / 2 - 1)
     return error(pairs, " pairs need a vocab of ", 2 * pairs + 2, " or more, not ", vocab);
-  if (!(config.power_a() > 0)) return error("power_a is ", config.power_a(), ", must be positive");
+  if (!(config.power_a() > 0 && std::isfinite(config.power_a())))
+    return error("power_a is ", config.power_a(), ", must be positive and finite");
   return std::make_shared<Mqar>(config, pairs);
 }
 

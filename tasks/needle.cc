@@ -6,7 +6,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "core/file.h"
 #include "core/hash.h"
 #include "tasks/needle_text.h"
 #include "tasks/shifted.h"
@@ -37,7 +36,10 @@ class Needle : public Task {
     const std::string key(longest_key, 'k'), value(config_.digits(), '0');
     Needles longest{.question = Question(key), .answer = Answer({size_t(config_.values()), value})};
     longest.sentences.assign(config_.keys() * config_.values(), Sentence(key, value));
-    return CheckLengthAtLeast(length, FixedSize(longest));
+    return CheckLengthAtLeast(
+        length, FixedSize(longest),
+        absl::StrCat("with keys ", config_.keys(), ", values ", config_.values(), ", digits ",
+                     config_.digits(), config_.instructions() ? " and instructions" : ""));
   }
   std::string Describe() const override {
     return absl::StrCat("needles in a haystack: keys ", config_.keys(), ", values of each ",
@@ -156,7 +158,7 @@ TaskOrError MakeNeedle(const DataConfig& data) {
         absl::StrCat("keys ", config.keys(), " and values ", config.values(), " need more than ",
                      numbers, " numbers: give more digits than ", config.digits()));
   if (config.haystack().empty()) return std::make_shared<Needle>(config, NoiseSentences(), "");
-  const absl::StatusOr<std::string> text = ReadFileToString(config.haystack());
+  const absl::StatusOr<std::string> text = ReadTaskFile("data.needle.haystack", config.haystack());
   if (!text.ok()) return text.status();
   if (text->empty())
     return absl::InvalidArgumentError(absl::StrCat("haystack ", config.haystack(), " is empty"));

@@ -71,7 +71,9 @@ TaskOrError MakeInContextRecall(const DataConfig& data) {
 TaskOrError MakeNoisyRecall(const DataConfig& data) {
   const NoisyRecallData& config = data.noisy_recall();
   absl::Status status = CheckTaskValue("noise_vocab", config.noise_vocab(), 1);
-  if (status.ok()) status = CheckTaskValue("vocab", config.vocab(), config.noise_vocab() + 2);
+  if (status.ok())
+    status = CheckTaskValue("vocab", config.vocab(), config.noise_vocab() + 2, kMostTaskSize,
+                            absl::StrCat("with noise_vocab ", config.noise_vocab()));
   if (!status.ok()) return status;
   if (!(config.noise() >= 0 && config.noise() < 1))
     return absl::InvalidArgumentError(

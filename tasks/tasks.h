@@ -39,11 +39,15 @@ TaskOrError MakeFormalLanguage(const DataConfig& data);
 TaskOrError MakeNeedle(const DataConfig& data);
 TaskOrError MakeClassIncremental(const DataConfig& data);
 
-// OK if `value` is from `least` to `most`, else an error that names it.
+// OK if `value` is from `least` to `most`, else an error that names it. `why`: what the bounds
+// follow from, "with cues 3".
 absl::Status CheckTaskValue(const char* name, int64_t value, int64_t least,
-                            int64_t most = kMostTaskSize);
+                            int64_t most = kMostTaskSize, const std::string& why = "");
 // OK if examples of `length` tokens can be had where the task needs `least`.
-absl::Status CheckLengthAtLeast(int64_t length, int64_t least);
+absl::Status CheckLengthAtLeast(int64_t length, int64_t least, const std::string& why = "");
+
+// A file that a field, "data.bytes.path", names: errors name both.
+absl::StatusOr<std::string> ReadTaskFile(const char* field, const std::string& path);
 
 }  // namespace palimpsest
 

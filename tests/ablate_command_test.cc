@@ -102,6 +102,10 @@ TEST_F(AblateTest, SaysWhatIsWrongBeforeAnythingRuns) {
   EXPECT_THAT(result.err, HasSubstr("give --sweep=FILE"));
   result = Palimpsest(Args({"--config=old"}));
   EXPECT_THAT(result.err, HasSubstr("--config: there is no 'old'. Known: frozen, new"));
+  result = Palimpsest({"ablate", "--out=" + out_});
+  EXPECT_THAT(result.err, HasSubstr(out_ + " holds no sweep to go on with"));
+  result = Palimpsest(Args({"model.width=16000"}));
+  EXPECT_THAT(result.err, AllOf(HasSubstr("/sweep: row \"rule=hebbian\": "), HasSubstr("width")));
   EXPECT_FALSE(std::filesystem::exists(out_));
 }
 

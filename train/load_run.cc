@@ -48,8 +48,7 @@ absl::StatusOr<LoadedRun> LoadRun(const std::string& run,
     if (absl::Status s = ApplyOverride(override_text, &*config); !s.ok()) return s;
   }
   if (absl::Status s = ValidateConfig(*config); !s.ok()) return s;
-  auto model = LanguageModel::Create(config->model(), RandomStream(config->seed(), "init"),
-                                     *ConfigDType(*config));
+  auto model = LanguageModel::CreateUninitialized(config->model(), *ConfigDType(*config));
   if (!model.ok()) return model.status();
   if (absl::Status s = MatchTensors(found->path, "parameters", checkpoint.params, Params(**model));
       !s.ok())

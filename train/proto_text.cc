@@ -4,6 +4,7 @@
 #include <memory>
 #include <set>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -82,15 +83,31 @@ class FirstError : public google::protobuf::io::ErrorCollector {
   // Lines and columns count from 0.
   void AddError(int line, int column, const std::string& message) override {
     if (!error_.empty()) return;
-    place_ = absl::StrCat(line + 1, ":", column + 1);
+    line_ = line, column_ = column;
     error_ = Explain(message, root_);
   }
-  const std::string& place() const { return place_; }
+  std::string place() const { return absl::StrCat(line_ + 1, ":", column_ + 1); }
   const std::string& error() const { return error_; }
+  // Where a value is wrong, "field: "; else nothing.
+  std::string FieldIn(const std::string& text) const {
+    const std::vector<std::string> lines = absl::StrSplit(text, '\n');
+    const auto line = static_cast<size_t>(std::max(line_, 0));
+    if (line >= lines.size()) return "";
+    std::string before = lines[line].substr(0, static_cast<size_t>(std::max(column_, 0)));
+    absl::StripTrailingAsciiWhitespace(&before);
+    if (!absl::EndsWith(before, ":")) return "";
+    const size_t end = before.find_last_not_of(": ");
+    const size_t other = before.find_last_not_of(
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_", end);
+    if (end == std::string::npos || end == other) return "";
+    const size_t begin = other == std::string::npos ? 0 : other + 1;
+    return before.substr(begin, end + 1 - begin) + ": ";
+  }
 
  private:
   const Descriptor& root_;
-  std::string place_, error_;
+  int line_ = 0, column_ = 0;
+  std::string error_;
 };
 
 std::string ScalarText(const Message& message, const FieldDescriptor& field, int index) {
@@ -185,7 +202,8 @@ absl::Status ParseTextProto(const std::string& text, const std::string& file, Me
   TextFormat::Parser parser;
   parser.RecordErrorsTo(&errors);
   if (parser.ParseFromString(text, message)) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(file, ":", errors.place(), ": ", errors.error()));
+  return absl::InvalidArgumentError(
+      absl::StrCat(file, ":", errors.place(), ": ", errors.FieldIn(text), errors.error()));
 }
 
 absl::Status MergeTextProto(const std::string& text, Message* message) {

@@ -45,7 +45,10 @@ TEST(ParseTextProto, GarbageIsPlaced) {
   TrainConfig config;
   EXPECT_THAT(Message(ParseTextProto(std::string("\x7f\x45LF\0\1", 6), "prog", &config)),
               StartsWith("prog:1:"));
-  EXPECT_THAT(Message(ParseTextProto("steps: many", "a", &config)), StartsWith("a:1:"));
+  EXPECT_THAT(Message(ParseTextProto("steps: many", "a", &config)), StartsWith("a:1:8: steps: "));
+  EXPECT_THAT(Message(ParseTextProto("batch: 1\nmodel { width :-0.5 }", "a", &config)),
+              StartsWith("a:2:"));
+  EXPECT_THAT(Message(ParseTextProto("seed: -1", "a", &config)), StartsWith("a:1:7: seed: "));
   EXPECT_EQ(Message(ParseTextProto("model {", "a", &config)),
             "a:1:8: Expected identifier, got: the end");
   EXPECT_THAT(

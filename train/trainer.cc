@@ -11,8 +11,7 @@
 #include "train/config.h"
 #include "train/evaluate.h"
 #include "train/init_from.h"
-#include "train/liveness.h"
-#include "train/mup.h"
+#include "train/run_plan.h"
 
 namespace palimpsest {
 namespace {
@@ -22,43 +21,22 @@ int64_t CountLabels(const Tensor& labels) {
   return labels.size() - std::count(data, data + labels.size(), kIgnoreLabel);
 }
 
-// Schedules that end with the run.
-void FillInTotalSteps(OptimizerConfig* optimizer, int64_t steps) {
-  if (optimizer->has_schedule() &&
-      optimizer->schedule().kind() != OptimizerConfig::Schedule::CONSTANT &&
-      optimizer->schedule().total_steps() == 0)
-    optimizer->mutable_schedule()->set_total_steps(steps);
-  if (optimizer->has_auxiliary()) FillInTotalSteps(optimizer->mutable_auxiliary(), steps);
-  for (OptimizerConfig::Group& group : *optimizer->mutable_group()) {
-    if (group.has_set()) FillInTotalSteps(group.mutable_set(), steps);
-  }
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(const TrainConfig& config,
                                                          std::unique_ptr<DataSource> data,
                                                          bool restores) {
-  if (absl::Status s = ValidateConfig(config); !s.ok()) return s;
-  std::unique_ptr<Trainer> trainer(new Trainer(config));
-  trainer->data_ = std::move(data);
-  if (absl::Status s = trainer->Build(restores); !s.ok()) return s;
+  absl::StatusOr<RunPlan> plan = PlanRun(config, std::move(data), CheckFreeMemory);
+  if (!plan.ok()) return plan.status();
+  std::unique_ptr<Trainer> trainer(new Trainer(std::move(plan->config)));
+  trainer->data_ = std::move(plan->data);
+  trainer->optimizer_ = std::move(plan->optimizer);
+  if (absl::Status s = trainer->MakeParams(restores); !s.ok()) return s;
   return trainer;
 }
 
-absl::Status Trainer::Build(bool restores) {
-  if (data_ == nullptr) {
-    absl::StatusOr<std::unique_ptr<DataSource>> data =
-        MakeDataSource(config_.data(), config_.length(), config_.seed());
-    if (!data.ok()) return data.status();
-    data_ = *std::move(data);
-  }
-  if (!data_->Fingerprint().empty()) config_.mutable_data()->set_fingerprint(data_->Fingerprint());
-
-  ModelConfig& model_config = *config_.mutable_model();
-  if (model_config.vocab_size() == 0) model_config.set_vocab_size(data_->vocab());
-  if (absl::Status s = CheckFitsModel(config_, data_->vocab(), data_->longest()); !s.ok()) return s;
-  auto model = LanguageModel::Create(model_config, RandomStream(config_.seed(), "init"),
+absl::Status Trainer::MakeParams(bool restores) {
+  auto model = LanguageModel::Create(config_.model(), RandomStream(config_.seed(), "init"),
                                      *ConfigDType(config_));
   if (!model.ok()) return model.status();
   model_ = *std::move(model);
@@ -68,13 +46,6 @@ absl::Status Trainer::Build(bool restores) {
     if (!params.ok()) return params.status();
     params_ = *std::move(params);
   }
-
-  FillInTotalSteps(config_.mutable_optimizer(), config_.steps());
-  const auto optimizer_config = MupOptimizer(config_.optimizer(), model_->config(), params_);
-  if (!optimizer_config.ok()) return optimizer_config.status();
-  auto optimizer = Optimizer::Create(*optimizer_config, params_);
-  if (!optimizer.ok()) return optimizer.status();
-  optimizer_ = *std::move(optimizer);
   optimizer_state_ = optimizer_->Init(params_);
   return absl::OkStatus();
 }

@@ -71,7 +71,7 @@ class Trainer {
   };
 
   explicit Trainer(TrainConfig config) : config_(std::move(config)) {}
-  absl::Status Build(bool restores);
+  absl::Status MakeParams(bool restores);
   void LendParams();
   void TakeParamsBack();
   // Alive while gradients are computed: what the optimizer wants to know besides them.

@@ -10,6 +10,7 @@
 #include "core/allocator.h"
 #include "core/parallel.h"
 #include "train/config.h"
+#include "train/config_lengths.h"
 #include "train/file.h"
 #include "train/run_dir.h"
 #include "train/stop_signal.h"
@@ -32,6 +33,9 @@ void PrintBanner(Trainer* trainer, bool resumed, Progress* progress) {
     progress->PrintNamed("plugin",
                          absl::StrCat(absl::StrJoin(plugin.rule(), ", "), " of ", plugin.path()));
   progress->PrintNamed("data", trainer->data().Describe());
+  for (const std::string& note :
+       LengthNotes(c, trainer->model().config(), trainer->data().longest()))
+    progress->PrintNamed("note", note);
   for (const std::string& text : trainer->optimizer().Summary())
     progress->PrintNamed("optim", text);
   progress->PrintNamed("batch", absl::StrFormat("%d x %d = %d tokens, %d steps: %s tokens",

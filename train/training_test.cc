@@ -129,6 +129,31 @@ TEST_F(TrainingTest, StopsEarlyWhenAccurateEnoughAndSaves) {
   EXPECT_EQ(Newest(dir).step, 4);
 }
 
+// A length that is learnt by itself does not end a run in which another is not.
+TEST_F(TrainingTest, StopsByTheAccuracyOfAllLengthsTogether) {
+  TrainConfig config = Config(ScratchDir());
+  config.set_steps(3);
+  config.set_eval_every(1);
+  config.mutable_data()->mutable_parity();
+  for (const int64_t length : {4, 16}) config.mutable_data()->add_eval_length(length);
+  ASSERT_EQ(Run(config, false), "");
+  const auto first = nlohmann::json::parse(Metrics(config.run_dir())[1]);
+  const double mean = first["val_accuracy"];
+  double most = 0;
+  for (const auto& [length, accuracy] : first["val_slices"].items())
+    most = std::max(most, accuracy.get<double>());
+  ASSERT_GT(most, mean);
+  const auto last_step = [&](double stop_accuracy) {
+    config.set_run_dir(ScratchDir());
+    config.set_steps(2);
+    config.set_stop_accuracy(stop_accuracy);
+    EXPECT_EQ(Run(config, false), "");
+    return Newest(config.run_dir()).step;
+  };
+  EXPECT_EQ(last_step(mean - 1e-6), 1);
+  EXPECT_EQ(last_step((mean + most) / 2), 2);
+}
+
 TEST_F(TrainingTest, AFullDiskLosesNothing) {
   const std::string dir = ScratchDir();
   TrainConfig config = Config(dir);
