@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -21,12 +22,35 @@ std::vector<double> Values(const std::map<uint64_t, double>& by_seed) {
 
 std::string Runs(int64_t count) { return absl::StrCat(count, count == 1 ? " run" : " runs"); }
 
+// Of many the first few.
+template <typename Names>
+std::string Some(const Names& names, const char* separator) {
+  constexpr size_t kMost = 8;
+  std::vector<std::string> some(names.begin(), names.end());
+  const size_t more = some.size() - std::min(some.size(), kMost);
+  some.resize(some.size() - more);
+  return absl::StrCat(absl::StrJoin(some, separator),
+                      more == 0 ? "" : absl::StrCat(separator, "and ", more, " more"));
+}
+
+ConfigFields DataOf(const RunRow& row) {
+  const RunRecord* run = RunWithConfig(row);
+  return run == nullptr ? ConfigFields() : EvaluationFields(run->config);
+}
+
 class Comparer {
  public:
   Comparer(const RunSet& runs, const Metric& metric, std::string baseline) {
     result_.metric = metric;
     result_.baseline = std::move(baseline);
-    for (const RunRow& row : runs.rows) result_.rows.push_back(Collect(row));
+    const ConfigFields data =
+        DataOf(*std::find_if(runs.rows.begin(), runs.rows.end(),
+                             [&](const RunRow& row) { return row.name == result_.baseline; }));
+    for (const RunRow& row : runs.rows) {
+      result_.rows.push_back(Collect(row));
+      result_.rows.back().comparable = DataOf(row) == data;
+      NoteDifferences(data, DataOf(row));
+    }
   }
 
   bool empty() const {
@@ -61,7 +85,7 @@ class Comparer {
   }
 
   void Rank() {
-    const auto ranked = [](const ComparedRow& r) { return r.values.size() >= 2; };
+    const auto ranked = [](const ComparedRow& r) { return r.comparable && r.values.size() >= 2; };
     auto end = std::stable_partition(result_.rows.begin(), result_.rows.end(), ranked);
     const bool higher = result_.metric.higher_is_better;
     std::stable_sort(result_.rows.begin(), end, [&](const ComparedRow& a, const ComparedRow& b) {
@@ -78,7 +102,7 @@ class Comparer {
     }
     std::vector<double> chances;
     for (ComparedRow& row : result_.rows) {
-      if (&row != base) Hold(*base, &row);
+      if (&row != base && row.comparable) Hold(*base, &row);
       chances.push_back(row.difference ? row.difference->p : NAN);
     }
     const std::vector<double> holm = HolmAdjusted(chances);
@@ -110,25 +134,40 @@ class Comparer {
     }
   }
 
+  void NoteDifferences(const ConfigFields& base, const ConfigFields& other) {
+    for (const ConfigFields* fields : {&base, &other}) {
+      for (const auto& [field, value] : *fields) {
+        const auto a = base.find(field), b = other.find(field);
+        if (a == base.end() || b == other.end() || a->second != b->second) differing_.insert(field);
+      }
+    }
+  }
+
   void AddNotes() {
-    std::vector<std::string> single, unspread;
+    std::vector<std::string> single, unspread, elsewhere;
     int64_t lost = 0, not_finite = 0, tests = 0;
     for (const ComparedRow& row : result_.rows) {
-      if (row.values.size() == 1) single.push_back(row.row->name);
+      if (!row.comparable) elsewhere.push_back(row.row->name);
+      if (row.comparable && row.values.size() == 1) single.push_back(row.row->name);
       if (row.difference && row.difference->half_width == 0) unspread.push_back(row.row->name);
       lost += row.failed + row.unfinished;
       not_finite += row.not_finite;
       tests += row.difference && !std::isnan(row.difference->p);
     }
     std::vector<std::string>& notes = result_.notes;
+    if (!elsewhere.empty())
+      notes.push_back(absl::StrCat(
+          "Not ranked, for they are scored on other validation data than the baseline (",
+          Some(differing_, ", "), "): ", Some(elsewhere, "; "),
+          ". Take one of them as the baseline to rank those that share its data."));
     if (!single.empty())
       notes.push_back(absl::StrCat("Not ranked, for one seed says nothing of the spread: ",
-                                   absl::StrJoin(single, "; "), ". Train them from more seeds."));
+                                   Some(single, "; "), ". Train them from more seeds."));
     if (!unspread.empty())
       notes.push_back(
           absl::StrCat("No p-value, for the values do not spread at all, which leaves a t-test "
                        "nothing to go by: ",
-                       absl::StrJoin(unspread, "; "), "."));
+                       Some(unspread, "; "), "."));
     if (lost > 0)
       notes.push_back(absl::StrCat(Runs(lost),
                                    " failed or unfinished: the means are over those that ended, "
@@ -143,6 +182,7 @@ class Comparer {
   }
 
   Comparison result_;
+  std::set<std::string> differing_;
 };
 
 std::string HowRunsAre(const RunSet& runs) {
@@ -163,15 +203,24 @@ std::string HowRunsAre(const RunSet& runs) {
 const std::vector<Metric>& KnownMetrics() {
   static const std::vector<Metric> kMetrics = {
       {.name = "val_loss",
-       .title = "Validation loss (nats a label)",
+       .title = "Validation loss",
+       .unit = "nats a label",
        .value = [](const RunSummary& s) { return s.val_loss; }},
       {.name = "val_accuracy",
        .title = "Validation accuracy",
+       .unit = "%",
        .higher_is_better = true,
        .share = true,
        .value = [](const RunSummary& s) { return s.val_accuracy; }},
+      {.name = "val_sequence_accuracy",
+       .title = "Validation sequences with every label right",
+       .unit = "%",
+       .higher_is_better = true,
+       .share = true,
+       .value = [](const RunSummary& s) { return s.val_sequence_accuracy; }},
       {.name = "loss",
-       .title = "Loss of the last batch trained on (nats a label)",
+       .title = "Loss of the last batch trained on",
+       .unit = "nats a label",
        .value = [](const RunSummary& s) { return s.loss; }},
   };
   return kMetrics;

@@ -17,9 +17,10 @@ namespace palimpsest {
 // A number of each complete run, by which rows are compared.
 struct Metric {
   std::string name;   // "val_loss"
-  std::string title;  // "Validation loss (nats a label)"
+  std::string title;  // "Validation loss"
+  std::string unit;   // "nats a label", "%"
   bool higher_is_better = false;
-  bool share = false;  // Shown in percent.
+  bool share = false;  // Shown in percent; else it is a loss, of which none is below zero.
   double (*value)(const RunSummary& summary) = nullptr;
 };
 const std::vector<Metric>& KnownMetrics();
@@ -34,7 +35,9 @@ struct ComparedRow {
   std::map<uint64_t, double> values = {};  // By seed, of complete runs whose metric is finite.
   int64_t failed = 0, unfinished = 0, not_finite = 0;
   std::optional<Estimate> estimate = {};  // Of at least one value.
-  int64_t rank = 0;  // From 1, the best; 0: not ranked, for fewer than two values.
+  // Whether it was scored on the baseline's validation data: of other data a metric is another.
+  bool comparable = true;
+  int64_t rank = 0;  // From 1, the best; 0: not ranked, for fewer than two values or other data.
   // To the baseline; none of the baseline itself, nor where either side has fewer than two values.
   std::optional<Difference> difference = {};
   Pairing pairing = Pairing::kNone;
@@ -44,7 +47,8 @@ struct ComparedRow {
   Verdict verdict = Verdict::kNone;
 };
 
-// Rows from best to worst; then those that are not ranked, in the order they came in.
+// Rows from best to worst; then those that are not ranked, in the order they came in. Ranked
+// together are those scored on the same data as the baseline.
 struct Comparison {
   Metric metric;
   std::string baseline;

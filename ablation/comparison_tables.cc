@@ -30,7 +30,11 @@ class Numbers {
   TableCell Cell(const char* format, const char* percent_format, double value) const {
     if (!std::isfinite(value)) return kNothing;
     const double shown = share_ ? 100 * value : value;
-    return {absl::StrFormat(absl::ParsedFormat<'f'>(share_ ? percent_format : format), shown),
+    const absl::ParsedFormat<'f'> parsed(share_ ? percent_format : format);
+    const std::string text = absl::StrFormat(parsed, shown);
+    const bool rounds_to_zero = text.find_first_of("123456789") == std::string::npos;
+    return {rounds_to_zero ? absl::StrFormat(absl::ParsedFormat<'f'>(share_ ? "%.2f" : "%.4f"), 0.0)
+                           : text,
             value};
   }
   const bool share_;
@@ -55,6 +59,7 @@ TableCell TestOf(const ComparedRow& row) {
 TableCell VerdictOf(const ComparedRow& row, bool is_baseline) {
   if (row.values.empty()) return {"no result", Tone::kBad};
   if (is_baseline) return {"baseline", Tone::kQuiet};
+  if (!row.comparable) return {"other data, not ranked", Tone::kQuiet};
   if (row.values.size() == 1) return {"n = 1, not ranked", Tone::kQuiet};
   switch (row.verdict) {
     case Verdict::kBetter: return {"better", Tone::kGood};
@@ -112,7 +117,7 @@ std::vector<TableCell> CostCells(const RunRow& row) {
 }
 
 std::vector<TableCell> RunCells(const RunRow& row, const RunRecord& run) {
-  const Numbers loss(KnownMetrics()[0]), accuracy(KnownMetrics()[1]);
+  const Numbers loss(*FindMetric("val_loss")), share(*FindMetric("val_accuracy"));
   const Tone tone = run.status == RunStatus::kFailed ? Tone::kBad : Tone::kPlain;
   const RunSummary s = run.summary.value_or(
       RunSummary{.val_loss = NAN, .val_accuracy = NAN, .seconds = NAN, .tokens_per_second = NAN});
@@ -121,7 +126,8 @@ std::vector<TableCell> RunCells(const RunRow& row, const RunRecord& run) {
           {RunStatusName(run.status), tone},
           Count(run.step),
           loss.Plain(s.val_loss),
-          accuracy.Plain(s.val_accuracy),
+          share.Plain(s.val_accuracy),
+          share.Plain(s.val_sequence_accuracy),
           Shown(s.tokens_per_second, FormatCount),
           Shown(s.seconds, FormatDuration),
           run.dir};
@@ -131,7 +137,7 @@ std::vector<TableCell> RunCells(const RunRow& row, const RunRecord& run) {
 
 Table ResultTable(const Comparison& comparison) {
   const Metric& metric = comparison.metric;
-  Table table{.title = absl::StrCat(metric.title, metric.share ? ", %" : "", ": ",
+  Table table{.title = absl::StrCat(metric.title, ", ", metric.unit, ": ",
                                     metric.higher_is_better ? "higher" : "lower", " is better"),
               .columns = {TextColumn("row", "row"),
                           {.key = "rank", .header = "#", .hint = "By the mean, of rows with n > 1"},
@@ -200,6 +206,10 @@ Table RunsTable(const RunSet& runs) {
                           {.key = "step", .header = "step"},
                           {.key = "val_loss", .header = "val loss"},
                           {.key = "val_accuracy", .header = "accuracy, %"},
+                          {.key = "val_sequence_accuracy",
+                           .header = "sequences, %",
+                           .hint = "Those with every label right",
+                           .spare = 3},
                           {.key = "tokens_per_second", .header = "tok/s", .spare = 1},
                           {.key = "seconds", .header = "time"},
                           TextColumn("dir", "folder", "", 2)},
@@ -212,7 +222,7 @@ Table RunsTable(const RunSet& runs) {
 }
 
 Table LostRunsTable(const RunSet& runs) {
-  Table table{.title = "Failed and unfinished runs",
+  Table table{.title = "Failed, unfinished and damaged runs",
               .columns = {TextColumn("row", "row"),
                           {.key = "seed", .header = "seed"},
                           TextColumn("status", "status"),
@@ -222,7 +232,7 @@ Table LostRunsTable(const RunSet& runs) {
               .notes = {}};
   for (const RunRow& row : runs.rows) {
     for (const RunRecord& run : row.runs) {
-      if (run.status == RunStatus::kComplete) continue;
+      if (run.status == RunStatus::kComplete && run.problem.empty()) continue;
       const std::vector<TableCell> cells = RunCells(row, run);
       table.rows.push_back({cells[0], cells[1], cells[2], cells[3], run.problem});
     }

@@ -12,7 +12,7 @@ Table ResultTable(const Comparison& comparison);
 Table CostTable(const Comparison& comparison);
 // Every run, and what became of it.
 Table RunsTable(const RunSet& runs);
-// Those that are not complete, and why; without rows if all are.
+// Those that are not complete, or have damaged files, and why; without rows if all are whole.
 Table LostRunsTable(const RunSet& runs);
 
 }  // namespace palimpsest

@@ -138,6 +138,35 @@ TEST(Compare, NoSpreadIsNoEvidence) {
   EXPECT_THAT(comparison.notes, Contains(HasSubstr("do not spread at all")));
 }
 
+// By the loss of one task nothing is said of a model of another.
+TEST(Compare, RanksOnlyWhatIsScoredOnTheBaselinesData) {
+  RunSet set{.rows = {Row("base", {{1, 3}, {2, 4}}), Row("easy", {{1, 1}, {2, 2}}),
+                      Row("same", {{1, 5}, {2, 6.5}})}};
+  for (RunRow& row : set.rows) {
+    for (RunRecord& run : row.runs)
+      run.config = {{"data.mqar.pairs", row.name == "easy" ? "2" : "8"}, {"length", "64"}};
+  }
+  const Comparison comparison = CompareBy(set);
+  EXPECT_THAT(Names(comparison), ElementsAre("base", "same", "easy"));
+  const ComparedRow& easy = comparison.rows[2];
+  EXPECT_FALSE(easy.comparable);
+  EXPECT_EQ(easy.rank, 0);
+  EXPECT_EQ(easy.estimate->mean, 1.5);
+  EXPECT_FALSE(easy.difference);
+  EXPECT_TRUE(comparison.rows[1].difference);
+  EXPECT_THAT(
+      comparison.notes,
+      Contains(HasSubstr("other validation data than the baseline (data.mqar.pairs): easy")));
+  EXPECT_THAT(Names(CompareBy(set, "val_loss", "easy")), ElementsAre("easy", "base", "same"));
+}
+
+TEST(Compare, NamesTheFirstFewOfMany) {
+  RunSet set{.rows = {Row("base", {{1, 3}, {2, 4}})}};
+  for (int i = 0; i < 40; ++i) set.rows.push_back(Row("r" + std::to_string(i), {{1, 1}}));
+  EXPECT_THAT(CompareBy(set).notes,
+              Contains(HasSubstr("r0; r1; r2; r3; r4; r5; r6; r7; and 32 more")));
+}
+
 TEST(Compare, CountsWhatIsNotInTheMeans) {
   RunSet set{.rows = {Row("base", {{1, 3}, {2, NAN}, {3, 4}, {4, 5}}), {"none", "", {}}}};
   set.rows[1].runs = {Incomplete(RunStatus::kFailed), Incomplete(RunStatus::kUnfinished)};
@@ -162,7 +191,7 @@ TEST(Compare, SaysWhatIsWrong) {
   RunSet none{.rows = {{"base", "", {Incomplete(RunStatus::kFailed)}}}};
   EXPECT_THAT(problem(none, ""), HasSubstr("1 failed, 0 unfinished; runs/x: killed"));
   EXPECT_THAT(std::string(FindMetric("valloss").status().message()),
-              HasSubstr("Known: val_loss, val_accuracy, loss"));
+              HasSubstr("Known: val_loss, val_accuracy, val_sequence_accuracy, loss"));
 }
 
 TEST(Compare, TheBaselineIsTheSweepsElseTheFirstRow) {

@@ -1,7 +1,9 @@
 #include "ablation/report.h"
 
+#include <algorithm>
+
 #include "ablation/comparison_tables.h"
-#include "ablation/report_charts.h"
+#include "ablation/report_levels.h"
 #include "ablation/report_parts.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -32,6 +34,13 @@ std::string Fitted(Table table, int width) {
   return TableText(table, width);
 }
 
+// A share that is zero everywhere is none that the task gives.
+bool SaysSomething(const Comparison& comparison) {
+  return !comparison.metric.share ||
+         std::any_of(comparison.rows.begin(), comparison.rows.end(),
+                     [](const ComparedRow& r) { return r.estimate && r.estimate->mean > 0; });
+}
+
 }  // namespace
 
 absl::StatusOr<Report> MakeReport(const RunSet& runs, const std::string& metric,
@@ -43,10 +52,10 @@ absl::StatusOr<Report> MakeReport(const RunSet& runs, const std::string& metric,
   absl::StatusOr<Comparison> comparison = Compare(runs, *chosen, baseline);
   if (!comparison.ok()) return comparison.status();
   Report report{.runs = &runs, .comparisons = {*std::move(comparison)}};
-  for (const char* other : {"val_loss", "val_accuracy"}) {
+  for (const char* other : {"val_loss", "val_accuracy", "val_sequence_accuracy"}) {
     if (other == first) continue;
     absl::StatusOr<Comparison> more = Compare(runs, *FindMetric(other), baseline);
-    if (more.ok()) report.comparisons.push_back(*std::move(more));
+    if (more.ok() && SaysSomething(*more)) report.comparisons.push_back(*std::move(more));
   }
   return report;
 }
@@ -65,7 +74,7 @@ std::string ReportMarkdown(const Report& report) {
   const RunSet& runs = *report.runs;
   std::string text =
       absl::StrCat("# ", MarkdownText(runs.title), "\n\n", MarkdownText(Conclusion(report)), "\n");
-  for (const std::string& line : WhatVaried(runs))
+  for (const std::string& line : FieldLines(runs.varied.given))
     absl::StrAppend(&text, "\n- ", MarkdownText(line));
   text += "\n";
   for (const Comparison& comparison : report.comparisons)

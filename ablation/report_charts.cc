@@ -7,19 +7,18 @@
 #include <set>
 #include <utility>
 
+#include "ablation/report_levels.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 
 namespace palimpsest {
 namespace {
 
 // More points than a chart has pixels for are averaged, a few at a time.
 constexpr size_t kMostPoints = 300, kFewPoints = 60;
-constexpr char kRatio[] = ".update_ratio", kUpdates[] = ".updates";
 
-RunCurve Thin(const RunCurve& curve, size_t most) {
-  const size_t group = (curve.steps.size() + most - 1) / most;
+// In groups of so many points.
+RunCurve Thin(const RunCurve& curve, size_t group) {
   if (group <= 1) return curve;
   RunCurve thin;
   for (size_t i = 0; i < curve.steps.size(); i += group) {
@@ -32,27 +31,24 @@ RunCurve Thin(const RunCurve& curve, size_t most) {
   return thin;
 }
 
-// Of the runs that stand for the row.
-std::vector<RunCurve> CurvesOf(const RunRow& row, const std::string& name,
-                               size_t most_points = kMostPoints) {
-  const bool any_complete = std::any_of(row.runs.begin(), row.runs.end(),
-                                        [](const RunRecord& run) { return run.summary; });
-  std::vector<RunCurve> curves;
-  for (const RunRecord& run : row.runs) {
-    const auto curve = run.curves.find(name);
-    if (curve == run.curves.end() || (any_complete && !run.summary)) continue;
-    curves.push_back(Thin(curve->second, most_points));
-  }
-  return curves;
+bool AnyComplete(const RunRow& row) {
+  return std::any_of(row.runs.begin(), row.runs.end(),
+                     [](const RunRecord& run) { return run.summary.has_value(); });
 }
 
-PlotSeries MeanSeries(const std::string& name, const std::vector<RunCurve>& curves) {
+// At the steps that all have. With `hold` a curve stays at its last value, as a run does that is
+// done before others are.
+PlotSeries MeanSeries(const std::string& name, const std::vector<RunCurve>& curves, bool hold) {
   std::map<double, std::vector<double>> at;
   for (const RunCurve& curve : curves) {
     for (size_t i = 0; i < curve.steps.size(); ++i) at[curve.steps[i]].push_back(curve.values[i]);
   }
   PlotSeries series{name, {}, {}};
-  for (const auto& [step, values] : at) {
+  for (auto& [step, values] : at) {
+    for (const RunCurve& curve : curves) {
+      if (hold && !curve.steps.empty() && curve.steps.back() < step)
+        values.push_back(curve.values.back());
+    }
     if (values.size() < curves.size()) continue;
     const Estimate e = EstimateOf(values);
     series.x.push_back(step);
@@ -63,18 +59,41 @@ PlotSeries MeanSeries(const std::string& name, const std::vector<RunCurve>& curv
 }
 
 // Without such curves a series without points, which keeps the colours of the others.
-PlotSeries RowSeries(const RunRow& row, const std::string& curve, const std::string& name,
-                     size_t most_points = kMostPoints) {
-  const std::vector<RunCurve> curves = CurvesOf(row, curve, most_points);
-  return curves.empty() ? PlotSeries{name, {}, {}} : MeanSeries(name, curves);
+PlotSeries RowSeries(const RunRow& row, const std::string& curve, size_t most_points) {
+  const std::vector<RunCurve> curves = RowCurves(row, curve, most_points);
+  return curves.empty() ? PlotSeries{row.name, {}, {}}
+                        : MeanSeries(row.name, curves, AnyComplete(row));
 }
 
 Plot CurvePlot(const RunSet& runs, const std::string& name, const std::string& title,
                const std::string& label, size_t most_points = kMostPoints) {
   Plot plot{.title = title, .x = {"step"}, .y = {label}, .series = {}, .legend = false};
-  for (const RunRow& row : runs.rows)
-    plot.series.push_back(RowSeries(row, name, row.name, most_points));
+  for (const RunRow& row : runs.rows) plot.series.push_back(RowSeries(row, name, most_points));
   return plot;
+}
+
+void Scale(double by, std::vector<double>* values) {
+  for (double& value : *values) value *= by;
+}
+
+AxisRange RangeOf(const Metric& metric) { return {0, metric.share ? 100 : INFINITY}; }
+
+Plot MetricPlot(const RunSet& runs, const std::string& curve, const std::string& title,
+                const Metric& metric) {
+  Plot plot = CurvePlot(runs, curve, title, metric.unit);
+  plot.y.range = RangeOf(metric);
+  for (PlotSeries& series : plot.series) {
+    if (!metric.share) break;
+    Scale(100, &series.y);
+    Scale(100, &series.deviation);
+  }
+  return plot;
+}
+
+bool AnyAboveZero(const Plot& plot) {
+  return std::any_of(plot.series.begin(), plot.series.end(), [](const PlotSeries& s) {
+    return std::any_of(s.y.begin(), s.y.end(), [](double y) { return y > 0; });
+  });
 }
 
 const ComparedRow* Find(const Comparison& comparison, const RunRow& row) {
@@ -101,19 +120,20 @@ struct CostAxis {
 // for all.
 std::optional<Plot> CostPlot(const RunSet& runs, const Comparison& comparison,
                              const CostAxis& cost) {
-  const double scale = comparison.metric.share ? 100 : 1;
-  Plot plot{
-      .title = absl::StrCat(comparison.metric.name, " against ", cost.title),
-      .x = cost.axis,
-      .y = {comparison.metric.share ? comparison.metric.name + ", %" : comparison.metric.name},
-      .series = {},
-      .legend = false};
+  const Metric& metric = comparison.metric;
+  const double scale = metric.share ? 100 : 1;
+  Plot plot{.title = absl::StrCat(metric.title, " against ", cost.title),
+            .x = cost.axis,
+            .y = {absl::StrCat(metric.title, ", ", metric.unit)},
+            .series = {},
+            .legend = false};
+  plot.y.range = RangeOf(metric);
   std::set<double> different;
   for (const RunRow& row : runs.rows) {
     plot.series.push_back({row.name, {}, {}});
     const ComparedRow* compared = Find(comparison, row);
     const std::optional<ModelCost> costs = CostOf(row);
-    if (compared == nullptr || !compared->estimate || !costs) continue;
+    if (compared == nullptr || !compared->comparable || !compared->estimate || !costs) continue;
     different.insert(cost.value(*costs));
     plot.series.back().x = {cost.value(*costs)};
     plot.series.back().y = {scale * compared->estimate->mean};
@@ -124,48 +144,38 @@ std::optional<Plot> CostPlot(const RunSet& runs, const Comparison& comparison,
   return plot;
 }
 
-bool IsOfLevel(const std::string& name) {
-  return absl::EndsWith(name, kRatio) || absl::EndsWith(name, kUpdates);
-}
-
-std::set<std::string> Levels(const RunRow& row) {
-  std::set<std::string> levels;
-  for (const RunRecord& run : row.runs) {
-    for (const auto& [name, curve] : run.curves) {
-      if (IsOfLevel(name)) levels.insert(name.substr(0, name.rfind('.')));
-    }
-  }
-  return levels;
-}
-
-// Over the last half of what was logged; NaN if nothing was.
-double LateMean(const std::vector<RunCurve>& curves) {
-  double sum = 0;
-  int64_t count = 0;
-  for (const RunCurve& curve : curves) {
-    for (size_t i = curve.values.size() / 2; i < curve.values.size(); ++i)
-      sum += curve.values[i], ++count;
-  }
-  return count == 0 ? NAN : sum / static_cast<double>(count);
-}
-
-TableCell Shown(double value) {
-  if (std::isnan(value)) return {"-", Tone::kQuiet};
-  return {absl::StrFormat("%.3g", value), value};
-}
-
 }  // namespace
 
+std::vector<RunCurve> RowCurves(const RunRow& row, const std::string& name, size_t most_points) {
+  const bool any_complete = AnyComplete(row);
+  std::vector<RunCurve> curves;
+  size_t longest = 0;
+  for (const RunRecord& run : row.runs) {
+    const auto curve = run.curves.find(name);
+    if (curve == run.curves.end() || (any_complete && !run.summary)) continue;
+    curves.push_back(curve->second);
+    longest = std::max(longest, curve->second.steps.size());
+  }
+  for (RunCurve& curve : curves) curve = Thin(curve, (longest + most_points - 1) / most_points);
+  return curves;
+}
+
 std::vector<Plot> CurvePlots(const RunSet& runs) {
-  return {CurvePlot(runs, "loss", "Training loss", "nats a label"),
-          CurvePlot(runs, "val_loss", "Validation loss", "nats a label"),
-          CurvePlot(runs, "val_accuracy", "Validation accuracy", "share")};
+  std::vector<Plot> plots = {
+      MetricPlot(runs, "loss", "Training loss", *FindMetric("loss")),
+      MetricPlot(runs, "val_loss", "Validation loss", *FindMetric("val_loss"))};
+  for (const char* name : {"val_accuracy", "val_sequence_accuracy"}) {
+    const Metric metric = *FindMetric(name);
+    Plot plot = MetricPlot(runs, name, metric.title, metric);
+    if (AnyAboveZero(plot)) plots.push_back(std::move(plot));
+  }
+  return plots;
 }
 
 std::vector<Plot> CostPlots(const RunSet& runs, const std::vector<Comparison>& comparisons) {
   static const CostAxis kState = {"state",
-                                  {"bytes of state", AxisScale::kLog2, true},
-                                  [](const ModelCost& c) { return double(c.state_bytes); }};
+                                  {"state of a sequence, kB", AxisScale::kLog10, true},
+                                  [](const ModelCost& c) { return double(c.state_bytes) / 1000; }};
   static const CostAxis kParameters = {"parameters",
                                        {"parameters", AxisScale::kLog10, true},
                                        [](const ModelCost& c) { return double(c.parameters); }};
@@ -197,53 +207,6 @@ std::vector<std::string> StatisticNames(const RunSet& runs) {
 
 Plot StatisticPlot(const RunSet& runs, const std::string& name) {
   return CurvePlot(runs, name, name, "", kFewPoints);
-}
-
-std::vector<std::string> LevelNames(const RunSet& runs) {
-  std::set<std::string> names;
-  for (const RunRow& row : runs.rows) names.merge(Levels(row));
-  return {names.begin(), names.end()};
-}
-
-std::vector<Plot> LivenessPlots(const RunSet& runs) {
-  const std::vector<std::string> levels = LevelNames(runs);
-  std::vector<Plot> plots;
-  for (const RunRow& row : runs.rows) {
-    if (Levels(row).empty()) continue;
-    Plot plot{.title = row.name,
-              .x = {"step"},
-              .y = {"|update| / |weights|", AxisScale::kLog10},
-              .series = {},
-              .legend = false};
-    for (const std::string& level : levels)
-      plot.series.push_back(RowSeries(row, level + kRatio, level));
-    plots.push_back(std::move(plot));
-  }
-  return plots;
-}
-
-Table LivenessTable(const RunSet& runs) {
-  Table table{
-      .title = "Levels",
-      .columns = {{.key = "row", .header = "row", .number = false},
-                  {.key = "level", .header = "level", .number = false},
-                  {.key = "updates", .header = "updates", .hint = "In a batch's sequence, mean"},
-                  {.key = "update_ratio",
-                   .header = "|update| / |weights|",
-                   .hint = "Mean of what was logged in the second half of training"},
-                  {.key = "alive", .header = "", .number = false}},
-      .rows = {},
-      .notes = {}};
-  for (const RunRow& row : runs.rows) {
-    for (const std::string& level : Levels(row)) {
-      const double updates = LateMean(CurvesOf(row, level + kUpdates));
-      const double ratio = LateMean(CurvesOf(row, level + kRatio));
-      const bool dead = updates == 0 || ratio == 0;
-      table.rows.push_back({row.name, level, Shown(updates), Shown(ratio),
-                            dead ? TableCell("dead", Tone::kBad) : TableCell("alive")});
-    }
-  }
-  return table;
 }
 
 }  // namespace palimpsest

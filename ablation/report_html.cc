@@ -5,9 +5,11 @@
 #include "ablation/comparison_tables.h"
 #include "ablation/report.h"
 #include "ablation/report_charts.h"
+#include "ablation/report_levels.h"
 #include "ablation/report_page.h"
 #include "ablation/report_parts.h"
 #include "absl/strings/str_cat.h"
+#include "report/heat_map.h"
 #include "report/html.h"
 #include "report/plot.h"
 #include "report/table.h"
@@ -40,10 +42,16 @@ std::string Legend(const std::vector<std::string>& names) {
   return absl::StrCat("<ul class=\"legend\">\n", items, "</ul>\n");
 }
 
-std::string Figures(const std::vector<Plot>& plots) {
+std::string FiguresOf(const std::vector<std::string>& svgs) {
   std::string html = "<div class=\"figures\">\n";
-  for (const Plot& plot : plots) absl::StrAppend(&html, "<figure>", PlotSvg({plot}), "</figure>\n");
+  for (const std::string& svg : svgs) absl::StrAppend(&html, "<figure>", svg, "</figure>\n");
   return html + "</div>\n";
+}
+
+std::string Figures(const std::vector<Plot>& plots) {
+  std::vector<std::string> svgs;
+  for (const Plot& plot : plots) svgs.push_back(PlotSvg({plot}));
+  return FiguresOf(svgs);
 }
 
 bool HasPoints(const Plot& plot) {
@@ -54,6 +62,13 @@ bool HasPoints(const Plot& plot) {
 std::vector<Plot> WithPoints(std::vector<Plot> plots) {
   std::erase_if(plots, [](const Plot& plot) { return !HasPoints(plot); });
   return plots;
+}
+
+std::string List(const std::vector<std::string>& lines) {
+  std::string items;
+  for (const std::string& line : lines)
+    absl::StrAppend(&items, "<li>", EscapeHtml(line), "</li>\n");
+  return absl::StrCat("<ul class=\"varied\">\n", items, "</ul>\n");
 }
 
 class Page {
@@ -68,12 +83,11 @@ class Page {
 
  private:
   std::string Header() const {
+    const std::vector<std::string> given = FieldLines(runs_.varied.given),
+                                   derived = FieldLines(runs_.varied.derived);
     std::string varied;
-    for (const std::string& line : WhatVaried(runs_))
-      absl::StrAppend(&varied, "<li>", EscapeHtml(line), "</li>\n");
-    if (!varied.empty())
-      varied = absl::StrCat("<p class=\"lead\">What differs</p>\n<ul class=\"varied\">\n", varied,
-                            "</ul>\n");
+    if (!given.empty()) varied = absl::StrCat("<p class=\"lead\">What differs</p>\n", List(given));
+    if (!derived.empty()) varied += Details("What follows from that, by default", List(derived));
     return absl::StrCat("<header>\n<h1>", EscapeHtml(runs_.title), "</h1>\n<p class=\"verdict\">",
                         EscapeHtml(Conclusion(report_)), "</p>\n", varied, "</header>\n");
   }
@@ -97,21 +111,31 @@ class Page {
     const std::vector<Plot> costs = WithPoints(CostPlots(runs_, report_.comparisons));
     std::string html;
     if (!curves.empty())
-      html += Section("curves", "Curves",
-                      RowLegend() + Figures(curves) +
-                          Paragraph("Means over seeds; bands are their deviation."));
+      html += Section(
+          "curves", "Curves",
+          RowLegend() + Figures(curves) +
+              Paragraph("Means over seeds; bands are their deviation. A run that is done before "
+                        "others of its row counts on with its last value."));
     if (!costs.empty())
       html += Section(
           "costs", "What it costs",
-          RowLegend() + Figures(costs) + Paragraph("Means over seeds, with their 95% intervals."));
+          RowLegend() + Figures(costs) +
+              Paragraph("Means over seeds, with their 95% intervals; an arrow where an interval "
+                        "goes on past what values can be. Points of about one cost stand side by "
+                        "side."));
     return html;
   }
 
   std::string Liveness() const {
     const Table table = LivenessTable(runs_);
     if (table.rows.empty()) return "";
+    const std::vector<HeatMap> maps = LivenessMaps(runs_);
+    const HeatScale scale = HeatScaleOf("|update| / |weights|, mean over seeds", maps);
+    std::vector<std::string> figures;
+    for (const HeatMap& map : maps) figures.push_back(HeatMapSvg(map, scale));
     return Section("liveness", "Levels and how much they learn",
-                   Legend(LevelNames(runs_)) + Figures(LivenessPlots(runs_)) + TableHtml(table));
+                   absl::StrCat("<div class=\"scale\">", HeatScaleSvg(scale), "</div>\n",
+                                FiguresOf(figures), TableHtml(table)));
   }
 
   std::string Statistics() const {
@@ -131,8 +155,9 @@ class Page {
 
   std::string LostRuns() const {
     const Table table = LostRunsTable(runs_);
-    return table.rows.empty() ? ""
-                              : Section("lost", "Runs that are not complete", TableHtml(table));
+    return table.rows.empty()
+               ? ""
+               : Section("lost", "Runs that are not complete, or not whole", TableHtml(table));
   }
 
   std::string Configs() const {

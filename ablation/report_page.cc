@@ -43,6 +43,7 @@ overflow-wrap:anywhere}
 .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:10px}
 figure{margin:0;min-width:0}
 figure svg{display:block;width:100%;height:auto;max-width:620px;overflow:visible}
+.scale svg{display:block;max-width:100%;height:auto;margin:0 0 6px}
 .legend{list-style:none;display:flex;flex-wrap:wrap;gap:2px 16px;padding:0;margin:0 0 10px}
 .legend button{all:unset;cursor:pointer;display:flex;align-items:center;gap:7px;font-size:14px;
 overflow-wrap:anywhere}
@@ -107,8 +108,8 @@ std::string PageHead(const std::string& title) {
 std::string PageFoot() { return absl::StrCat("</main>\n", kScript, "</body>\n</html>\n"); }
 
 std::string LegendMark(size_t series) {
-  return absl::StrCat("<svg class=\"plot\" width=\"26\" height=\"10\" aria-hidden=\"true\">",
-                      SeriesMark(series, 26, 5), "</svg>");
+  return absl::StrCat("<svg class=\"plot\" width=\"26\" height=\"12\" aria-hidden=\"true\">",
+                      SeriesMark(series, 26, 6), "</svg>");
 }
 
 }  // namespace palimpsest

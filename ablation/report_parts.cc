@@ -26,13 +26,6 @@ std::string MeanOf(const Metric& metric, const ComparedRow& row) {
                       Number(metric, row.estimate->half_width));
 }
 
-const RunRecord* WithConfig(const RunRow& row) {
-  for (const RunRecord& run : row.runs) {
-    if (!run.config.empty()) return &run;
-  }
-  return nullptr;
-}
-
 std::string ValueOr(const std::map<std::string, std::string>& values, const std::string& name) {
   const auto it = values.find(name);
   return it == values.end() ? "-" : it->second;
@@ -63,9 +56,9 @@ std::string Conclusion(const Report& report) {
   return text + ".";
 }
 
-std::vector<std::string> WhatVaried(const RunSet& runs) {
+std::vector<std::string> FieldLines(const std::map<std::string, std::vector<std::string>>& varied) {
   std::vector<std::string> lines;
-  for (const auto& [field, values] : runs.varied) {
+  for (const auto& [field, values] : varied) {
     std::vector<std::string> different;
     for (const std::string& value : values) {
       const std::string shown = value.empty() ? "unset" : value;
@@ -77,7 +70,7 @@ std::vector<std::string> WhatVaried(const RunSet& runs) {
   if (lines.size() > kMostVaried) {
     const size_t more = lines.size() - kMostVaried;
     lines.resize(kMostVaried);
-    lines.push_back(absl::StrCat("and ", more, " fields more"));
+    lines.push_back(absl::StrCat("and ", more, more == 1 ? " field more" : " fields more"));
   }
   return lines;
 }
@@ -89,11 +82,11 @@ Table ConfigDifferences(const RunSet& runs, const RunRow& row, const std::string
                           {.key = "row", .header = row.name, .hint = "", .number = false}},
               .rows = {},
               .notes = {}};
-  const RunRecord* own = WithConfig(row);
+  const RunRecord* own = RunWithConfig(row);
   const auto base_row = std::find_if(runs.rows.begin(), runs.rows.end(),
                                      [&](const RunRow& r) { return r.name == baseline; });
   if (own == nullptr || base_row == runs.rows.end() || &*base_row == &row) return table;
-  const RunRecord* base = WithConfig(*base_row);
+  const RunRecord* base = RunWithConfig(*base_row);
   if (base == nullptr) return table;
   std::set<std::string> fields;
   for (const auto& [field, value] : own->config) fields.insert(field);
@@ -108,7 +101,7 @@ Table ConfigDifferences(const RunSet& runs, const RunRow& row, const std::string
 std::string HowToReproduce(const Report& report) {
   std::string text;
   for (const RunRow& row : report.runs->rows) {
-    const RunRecord* run = WithConfig(row);
+    const RunRecord* run = RunWithConfig(row);
     if (run == nullptr) continue;
     std::set<uint64_t> seeds;
     for (const RunRecord& r : row.runs) seeds.insert(r.seed);

@@ -1,6 +1,7 @@
 #ifndef ABLATION_REPORT_PARTS_H_
 #define ABLATION_REPORT_PARTS_H_
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -13,8 +14,8 @@ namespace palimpsest {
 
 // In a sentence or two what came out.
 std::string Conclusion(const Report& report);
-// "model.block.0.memory.rule.name: delta, gated_delta", a field each.
-std::vector<std::string> WhatVaried(const RunSet& runs);
+// "model.block.0.memory.rule.name: delta, gated_delta", a field each, of RunSet.varied.
+std::vector<std::string> FieldLines(const std::map<std::string, std::vector<std::string>>& varied);
 // The fields of `row` that are not as in the baseline's config.
 Table ConfigDifferences(const RunSet& runs, const RunRow& row, const std::string& baseline);
 // Commands, a line each.

@@ -4,11 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <sstream>
 #include <string>
 
 #include "ablation/comparison_tables.h"
 #include "ablation/report_charts.h"
+#include "ablation/report_levels.h"
 #include "ablation/report_parts.h"
 #include "ablation/run_testing.h"
 #include "train/file_testing.h"
@@ -58,6 +60,8 @@ TEST_F(ReportTest, RowsAreRankedAndTheirDifferencesTested) {
               ElementsAre("better", "baseline", "n = 1, not ranked", "no result"));
   EXPECT_THAT(Column(ResultTable(report_.comparisons[1]), "mean"),
               ElementsAre("79.00", "68.33", "21.00", "-"));
+  EXPECT_THAT(Column(ResultTable(report_.comparisons[2]), "mean"),
+              ElementsAre("39.50", "34.17", "10.50", "-"));
 }
 
 TEST_F(ReportTest, CostsAreThoseOfCompleteRuns) {
@@ -83,29 +87,61 @@ TEST_F(ReportTest, ADeadLevelIsCalledDead) {
   EXPECT_THAT(table.rows[0][1].text, "blocks.0.mlp.levels.0");
   EXPECT_EQ(table.rows[0][4].text, "alive");
   EXPECT_EQ(table.rows[1][4].text, "dead");
-  EXPECT_EQ(LivenessPlots(runs_).size(), 4u);
+  const std::vector<HeatMap> maps = LivenessMaps(runs_);
+  ASSERT_EQ(maps.size(), 4u);
+  ASSERT_EQ(maps[0].rows.size(), 2u);
+  EXPECT_EQ(maps[0].x.size(), 40u);
+  EXPECT_NEAR(maps[0].rows[0].values[0], 1e-3, 1e-4);
+  EXPECT_FALSE(maps[0].rows[0].dead[0]);
+  EXPECT_TRUE(maps[0].rows[1].dead[39]);
 }
 
 TEST_F(ReportTest, ChartsHaveALineForEachRow) {
   const std::vector<Plot> curves = CurvePlots(runs_);
-  ASSERT_EQ(curves.size(), 3u);
+  ASSERT_EQ(curves.size(), 4u);
   for (const Plot& plot : curves) ASSERT_EQ(plot.series.size(), 4u);
   EXPECT_EQ(curves[0].series[0].deviation.size(), 40u);
   EXPECT_TRUE(curves[0].series[2].deviation.empty());  // Of one run.
   EXPECT_EQ(curves[1].series[3].x.size(), 4u);         // Of none that is complete.
   const std::vector<Plot> costs = CostPlots(runs_, report_.comparisons);
   ASSERT_EQ(costs.size(), 1u);  // All have as many parameters and FLOPs.
-  EXPECT_EQ(costs[0].title, "val_accuracy against state");
-  EXPECT_THAT(costs[0].series[1].x, ElementsAre(8192));
+  EXPECT_EQ(costs[0].title, "Validation accuracy against state");
+  EXPECT_THAT(costs[0].series[1].x, ElementsAre(8.192));
   EXPECT_NEAR(costs[0].series[1].y[0], 79, 1e-9);
+}
+
+// Seed 1 is done at step 2; seed 2 has as many points as must be thinned, in groups of two.
+TEST(CurvePlots, ARunThatIsDoneStaysAtItsLastValue) {
+  RunRecord early, late;
+  early.summary = late.summary = RunSummary();
+  early.curves["val_accuracy"] = {{1, 2}, {0.2, 0.4}};
+  late.curves["val_accuracy"] = {{1, 2, 3, 4}, {0, 0.2, 0.6, NAN}};
+  for (int step = 1; step <= 600; ++step) {
+    late.curves["loss"].steps.push_back(step);
+    late.curves["loss"].values.push_back(step);
+  }
+  early.curves["loss"] = {{1, 2}, {5, 7}};
+  RunSet runs{.rows = {{.name = "row", .id = "", .runs = {early, late}}}};
+  const std::vector<Plot> plots = CurvePlots(runs);
+  ASSERT_EQ(plots.size(), 3u);  // No sequence accuracy.
+  EXPECT_THAT(plots[2].series[0].x, ElementsAre(1, 2, 3, 4));
+  EXPECT_NEAR(plots[2].series[0].y[2], 50, 1e-9);
+  EXPECT_TRUE(std::isnan(plots[2].series[0].y[3]));
+  EXPECT_EQ(plots[0].series[0].x.size(), 300u);
+  EXPECT_EQ(plots[0].series[0].y[0], (6 + 1.5) / 2);
+  EXPECT_EQ(plots[0].series[0].y[299], (6 + 599.5) / 2);
+  // Of unfinished runs nobody knows how they go on.
+  for (RunRecord& run : runs.rows[0].runs) run.summary.reset();
+  EXPECT_THAT(CurvePlots(runs)[2].series[0].x, ElementsAre(1, 2));
 }
 
 TEST_F(ReportTest, SaysInASentenceWhatCameOut) {
   EXPECT_EQ(Conclusion(report_),
             "By val_loss, rule=gated_delta has the best mean, 1.4500 ± 0.1138 over 3 seeds. "
             "Against the baseline, rule=delta, better: rule=gated_delta.");
-  EXPECT_THAT(WhatVaried(runs_), ElementsAre("model.block.0.memory.rule.name: \"delta\", "
-                                             "\"gated_delta\", \"hebbian\", \"oja\""));
+  EXPECT_THAT(FieldLines(runs_.varied.given),
+              ElementsAre("model.block.0.memory.rule.name: \"delta\", "
+                          "\"gated_delta\", \"hebbian\", \"oja\""));
   EXPECT_THAT(Programs(runs_), ElementsAre("palimpsest v0-test: 9 runs", "program 0123abcd"));
 }
 
@@ -124,7 +160,7 @@ TEST_F(ReportTest, ThePageIsOneFileWithoutAnythingFromElsewhere) {
 TEST_F(ReportTest, MarkdownAndCsvHaveTheSameTables) {
   const std::string text = ReportMarkdown(report_), csv = ReportCsv(report_);
   EXPECT_THAT(text, AllOf(HasSubstr("| rule=gated_delta | 1 | 3 | 3 | 1.4500 |"),
-                          HasSubstr("## Failed and unfinished runs"),
+                          HasSubstr("## Failed, unfinished and damaged runs"),
                           HasSubstr("| &lt;script>alert('x')&lt;/script> | - | 0 |")));
   EXPECT_THAT(text.substr(0, text.find("```")), Not(HasSubstr("<script>")));
   EXPECT_THAT(csv, HasSubstr("metric,row,rank,n,runs,mean,mean_ci95,deviation,difference,"));

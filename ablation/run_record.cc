@@ -1,16 +1,21 @@
 #include "ablation/run_record.h"
 
+#include <algorithm>
 #include <cmath>
 #include <sstream>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "nlohmann/json.hpp"
 #include "train/config.h"
 #include "train/file.h"
 #include "train/proto_text.h"
+#include "train/run_config.h"
 #include "train/run_dir.h"
+#include "train/sealed_text.h"
 
 namespace palimpsest {
 namespace {
@@ -37,7 +42,7 @@ void ReadLine(const nlohmann::json& line, RunRecord* run) {
   const auto step = line.find("step");
   if (step == line.end() || !step->is_number()) return;
   run->step = static_cast<int64_t>(step->get<double>());
-  for (const char* name : {"loss", "val_loss", "val_accuracy"}) {
+  for (const char* name : {"loss", "val_loss", "val_accuracy", "val_sequence_accuracy"}) {
     if (const auto value = line.find(name); value != line.end())
       AddPoint(step->get<double>(), Number(*value), &run->curves[name]);
   }
@@ -47,33 +52,45 @@ void ReadLine(const nlohmann::json& line, RunRecord* run) {
     AddPoint(step->get<double>(), Number(value), &run->curves[name]);
 }
 
+std::string DamagedLines(const std::string& path, std::vector<int> lines) {
+  constexpr size_t kMostNamed = 5;
+  const size_t all = lines.size(), more = all - std::min(all, kMostNamed);
+  lines.resize(all - more);
+  return absl::StrCat(path, ": ", all == 1 ? "line " : "lines ", absl::StrJoin(lines, ", "),
+                      more == 0 ? "" : absl::StrCat(" and ", more, " more"),
+                      all == 1 ? " is" : " are", " damaged and left out");
+}
+
 void ReadMetrics(RunRecord* run) {
   const std::string path = JoinPath(run->dir, kMetrics);
   if (!FileExists(path)) return;
   const absl::StatusOr<std::string> text = ReadFileToString(path);
   if (!text.ok()) return AddProblem(std::string(text.status().message()), run);
   std::istringstream lines(*text);
-  int number = 0, bad = 0;
+  int number = 0;
+  std::vector<int> damaged;
   for (std::string line; std::getline(lines, line);) {
     ++number;
     const auto json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (json.is_object()) {
+    if (json.is_object() && CheckJsonSeal(line) != Seal::kBroken) {
       ReadLine(json, run);
-    } else if (!lines.eof() && bad++ == 0) {  // One without an end was just being written.
-      AddProblem(absl::StrCat(path, ":", number, " is no JSON object"), run);
+    } else if (!lines.eof()) {  // One without an end was just being written.
+      damaged.push_back(number);
     }
   }
+  if (!damaged.empty()) AddProblem(DamagedLines(path, damaged), run);
 }
 
 void ReadConfig(RunRecord* run) {
-  const std::string path = RunConfigPath(run->dir);
-  const absl::StatusOr<std::string> text = ReadFileToString(path);
-  if (!text.ok()) return AddProblem(std::string(text.status().message()), run);
-  run->config_text = *text;
-  const absl::StatusOr<TrainConfig> config = ParseConfigText(*text, path);
-  if (!config.ok()) return AddProblem(std::string(config.status().message()), run);
-  run->config = FlattenProto(*config);
-  run->seed = config->seed();
+  absl::StatusOr<RunConfig> loaded = LoadRunConfig(run->dir, {});
+  if (!loaded.ok()) return AddProblem(std::string(loaded.status().message()), run);
+  if (!loaded->damaged.empty()) AddProblem(loaded->damaged, run);
+  TrainConfig& config = loaded->config;
+  run->config_text = ConfigText(config);
+  run->config = FlattenProto(config);
+  run->seed = config.seed();
+  ClearDefaults(&config);
+  run->given = FlattenProto(config);
 }
 
 // The last line that says something, without what it does to a terminal.

@@ -22,14 +22,15 @@ struct RunCurve {
 struct RunRecord {
   std::string dir;
   RunStatus status = RunStatus::kUnfinished;
-  // Why it is not complete, in a line: what its log ends with, what of it cannot be read.
+  // In a line: why it is not complete, what its log ends with, what of it is damaged.
   std::string problem;
   uint64_t seed = 0;
   std::map<std::string, std::string> config;  // FlattenProto; empty if it cannot be read.
+  std::map<std::string, std::string> given;   // Of it, what is not a default.
   std::string config_text, version;
   int64_t step = 0;                   // The last that was logged.
   std::optional<RunSummary> summary;  // Of a complete run.
-  // "loss", "val_loss", "val_accuracy" and the model's statistics, by the name they are logged by.
+  // "loss", the validation metrics and the model's statistics, by the name they are logged by.
   std::map<std::string, RunCurve> curves;
 };
 

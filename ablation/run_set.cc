@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -9,7 +10,6 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "train/config.h"
 #include "train/file.h"
 
 namespace palimpsest {
@@ -142,33 +142,15 @@ class Reader {
     return run;
   }
 
-  // The row's first config that could be read stands for all of them.
-  static const std::map<std::string, std::string>& ConfigOf(const RunRow& row) {
-    static const std::map<std::string, std::string> kNone;
-    for (const RunRecord& run : row.runs) {
-      if (!run.config.empty()) return run.config;
-    }
-    return kNone;
-  }
-
   void FindVaried() {
-    std::set<std::string> fields;
+    static const ConfigFields kNone;
+    std::vector<ConfigOfRow> configs;
     for (const RunRow& row : set_.rows) {
-      for (const auto& [field, value] : ConfigOf(row)) {
-        if (!IsOfOneRun(field)) fields.insert(field);
-      }
+      const RunRecord* run = RunWithConfig(row);
+      configs.push_back(run == nullptr ? ConfigOfRow{&kNone, &kNone}
+                                       : ConfigOfRow{&run->config, &run->given});
     }
-    for (const std::string& field : fields) {
-      std::vector<std::string> values;
-      std::set<std::string> different;
-      for (const RunRow& row : set_.rows) {
-        const auto& config = ConfigOf(row);
-        const auto value = config.find(field);
-        values.push_back(value == config.end() ? "" : value->second);
-        if (!config.empty()) different.insert(values.back());
-      }
-      if (different.size() > 1) set_.varied[field] = values;
-    }
+    set_.varied = palimpsest::FindVaried(configs);
   }
 
   // The end of a field's path, long enough that no other that varies ends alike.
@@ -180,22 +162,23 @@ class Reader {
       const auto ends_alike = [&](const auto& other) {
         return absl::EndsWith("." + other.first, end);
       };
-      if (std::count_if(set_.varied.begin(), set_.varied.end(), ends_alike) == 1)
-        return end.substr(1);
+      if (std::count_if(given().begin(), given().end(), ends_alike) == 1) return end.substr(1);
     }
     return field;
   }
 
   std::string NameOf(const RunRow& row) const {
     const size_t index = static_cast<size_t>(&row - set_.rows.data());
-    if (set_.varied.empty() || set_.varied.size() > kMostNamingFields) return Name(row.runs[0].dir);
+    if (given().empty() || given().size() > kMostNamingFields) return Name(row.runs[0].dir);
     std::vector<std::string> parts;
-    for (const auto& [field, values] : set_.varied) {
+    for (const auto& [field, values] : given()) {
       if (!values[index].empty())
         parts.push_back(absl::StrCat(ShortField(field), "=", Unquoted(values[index])));
     }
     return parts.empty() ? Name(row.runs[0].dir) : absl::StrJoin(parts, ", ");
   }
+
+  const std::map<std::string, std::vector<std::string>>& given() const { return set_.varied.given; }
 
   void MakeNamesUnique() {
     std::set<std::string> taken;
@@ -215,7 +198,12 @@ class Reader {
 
 }  // namespace
 
-bool IsOfOneRun(const std::string& field) { return field == "seed" || BearsOnNoResult(field); }
+const RunRecord* RunWithConfig(const RunRow& row) {
+  for (const RunRecord& run : row.runs) {
+    if (!run.config.empty()) return &run;
+  }
+  return nullptr;
+}
 
 absl::StatusOr<RunSet> ReadRuns(const std::vector<std::string>& paths) {
   if (paths.empty())

@@ -1,10 +1,10 @@
 #ifndef ABLATION_RUN_SET_H_
 #define ABLATION_RUN_SET_H_
 
-#include <map>
 #include <string>
 #include <vector>
 
+#include "ablation/config_fields.h"
 #include "ablation/run_record.h"
 #include "absl/status/statusor.h"
 
@@ -16,6 +16,8 @@ struct RunRow {
   std::string id;  // Of the config without its seed; empty if that is not known.
   std::vector<RunRecord> runs;
 };
+// The row's first run whose config could be read, which stands for all of them; nullptr: none.
+const RunRecord* RunWithConfig(const RunRow& row);
 
 // What is compared.
 struct RunSet {
@@ -25,18 +27,13 @@ struct RunSet {
   // Of the sweep, if all runs are of one: its folder, and the hash of the program that ran it.
   std::string sweep_dir = {}, program = {};
   std::vector<RunRow> rows = {};
-  // Fields that not all rows agree on, seeds apart, with the value in each row; "" where it has
-  // none.
-  std::map<std::string, std::vector<std::string>> varied = {};
+  VariedFields varied = {};  // That not all rows agree on, seeds apart.
 };
 
 // Each path is a run's folder, a sweep's (with a sweep.json), or one that has such in it. Runs of
 // no sweep are rows by what bears on their results, named by what they differ in. Errors say what
 // is no run.
 absl::StatusOr<RunSet> ReadRuns(const std::vector<std::string>& paths);
-
-// A field that may differ between the runs of a row: the seed, and what BearsOnNoResult.
-bool IsOfOneRun(const std::string& field);
 
 }  // namespace palimpsest
 

@@ -10,6 +10,7 @@
 #include "ablation/run_testing.h"
 #include "ablation/sweep_manifest.h"
 #include "train/file_testing.h"
+#include "train/sealed_text.h"
 
 namespace palimpsest {
 namespace {
@@ -57,16 +58,51 @@ TEST(ReadRun, StepsMadeAgainReplaceThoseBefore) {
   EXPECT_EQ(run.problem, "");
 }
 
+// A flipped bit in any of its bytes is seen, or changes nothing.
+TEST(ReadRun, ADamagedLineOfMetricsIsNamedAndLeftOut) {
+  const std::string dir = ScratchDir();
+  WriteFakeRun(dir, {});
+  const std::string whole = SealJson("{\"step\":1,\"loss\":3.25}");
+  for (size_t at = 0; at < whole.size(); ++at) {
+    std::string flipped = whole;
+    flipped[at] = static_cast<char>(flipped[at] ^ 1);
+    WriteFile(dir + "/metrics.jsonl", flipped + "\n" + SealJson("{\"step\":2,\"loss\":3}") + "\n");
+    const RunRecord run = ReadRun(dir);
+    const RunCurve& loss = run.curves.at("loss");
+    EXPECT_EQ(run.status, RunStatus::kComplete);
+    EXPECT_EQ(loss.values.back(), 3);
+    if (run.problem.empty()) {
+      EXPECT_THAT(loss.values, ElementsAre(3.25, 3)) << flipped;
+    } else {
+      EXPECT_THAT(run.problem, HasSubstr("metrics.jsonl: line 1 is damaged and left out"));
+      EXPECT_THAT(loss.steps, ElementsAre(2)) << flipped;
+    }
+  }
+  WriteFile(dir + "/metrics.jsonl", std::string(9 * 2, '\n'));
+  EXPECT_THAT(ReadRun(dir).problem, HasSubstr("lines 1, 2, 3, 4, 5 and 13 more are damaged"));
+}
+
+TEST(ReadRun, AChangedConfigIsAProblem) {
+  const std::string dir = ScratchDir();
+  WriteFakeRun(dir, {});
+  std::string config = ReadFile(dir + "/config.textproto");
+  config.replace(config.find("0.003"), 5, "0.004");
+  WriteFile(dir + "/config.textproto", config);
+  const RunRecord run = ReadRun(dir);
+  EXPECT_THAT(run.problem, HasSubstr("config.textproto was changed since it was written"));
+  EXPECT_TRUE(run.config.empty());
+}
+
 TEST(ReadRun, BrokenFilesAreProblemsNotErrors) {
   const std::string dir = ScratchDir();
   WriteFakeRun(dir, {});
   WriteFile(dir + "/summary.json", "{");
   WriteFile(dir + "/metrics.jsonl", "what?\n{\"step\":5,\"loss\":3}\n");
-  WriteFile(dir + "/config.textproto", "model { widht: 3 }");
+  WriteFile(dir + "/config.textproto", SealTextProto("model { widht: 3 }"));
   const RunRecord run = ReadRun(dir);
   EXPECT_EQ(run.status, RunStatus::kUnfinished);
   EXPECT_EQ(run.step, 5);
-  EXPECT_THAT(run.problem, AllOf(HasSubstr("did you mean 'width'"), HasSubstr("jsonl:1"),
+  EXPECT_THAT(run.problem, AllOf(HasSubstr("did you mean 'width'"), HasSubstr("jsonl: line 1 is"),
                                  HasSubstr("summary.json is damaged")));
 }
 
@@ -89,8 +125,9 @@ TEST(ReadRuns, BareRunsAreRowsByWhatBearsOnResults) {
   EXPECT_EQ(set.rows[0].name, "rule.name=delta");
   EXPECT_EQ(set.rows[0].runs.size(), 2u);
   EXPECT_EQ(set.rows[1].name, "rule.name=hebbian");
-  EXPECT_THAT(set.varied, ElementsAre(::testing::Pair("model.block.0.memory.rule.name",
-                                                      ElementsAre("\"delta\"", "\"hebbian\""))));
+  EXPECT_THAT(set.varied.given,
+              ElementsAre(::testing::Pair("model.block.0.memory.rule.name",
+                                          ElementsAre("\"delta\"", "\"hebbian\""))));
   EXPECT_EQ(set.sweep_dir, "");
 }
 
@@ -124,7 +161,7 @@ TEST(ReadRuns, ASweepNamesItsRowsAndListsWhatIsNotThere) {
   EXPECT_EQ(set.rows[3].runs[0].status, RunStatus::kFailed);
   EXPECT_THAT(set.rows[3].runs[0].problem, HasSubstr("non-finite: palimpsest: step 200"));
   EXPECT_EQ(set.rows[3].runs[1].status, RunStatus::kUnfinished);
-  EXPECT_THAT(set.varied, Contains(Key("model.block.0.memory.rule.name")));
+  EXPECT_THAT(set.varied.given, Contains(Key("model.block.0.memory.rule.name")));
 }
 
 TEST(ReadRuns, TwoSweepsShareRowsOfOneId) {

@@ -9,6 +9,7 @@
 #include "train/file.h"
 #include "train/file_testing.h"
 #include "train/run_summary.h"
+#include "train/sealed_text.h"
 
 namespace palimpsest {
 namespace {
@@ -17,7 +18,8 @@ constexpr int kSteps = 400, kLogEvery = 10, kEvalEvery = 50;
 
 std::string ConfigText(const FakeRun& run) {
   return absl::StrCat("model { width: 64 layers: 2 block { memory { rule { name: '", run.rule,
-                      "' } heads: 2 } } }\ndata { mqar { vocab: 64 pairs: 4 } }\n"
+                      "' } heads: 2 } } }\ndata { ", run.data,
+                      " }\n"
                       "optimizer { name: 'adamw' lr: 0.003 }\nsteps: ",
                       kSteps, " batch: 8 length: 64 seed: ", run.seed, "\n", run.more_config);
 }
@@ -25,16 +27,19 @@ std::string ConfigText(const FakeRun& run) {
 // Falls towards the validation loss, with a ripple that differs by seed.
 std::string MetricsText(const FakeRun& run, int steps) {
   std::string text;
+  const auto add = [&](const std::string& line) { absl::StrAppend(&text, SealJson(line), "\n"); };
   for (int step = kLogEvery; step <= steps; step += kLogEvery) {
     const double ripple = 0.05 * std::sin(0.7 * step + static_cast<double>(run.seed));
     const double loss = run.val_loss + 3 * std::exp(-step / 80.0);
-    absl::StrAppend(&text, "{\"step\":", step, ",\"loss\":", loss + ripple,
-                    ",\"statistics\":{\"blocks.0.mlp.levels.0.update_ratio\":", 1e-3 * (1 + ripple),
-                    ",\"blocks.0.mlp.levels.0.updates\":4",
-                    ",\"blocks.0.mlp.levels.1.updates\":0,\"blocks.0.mixer.beta\":0.5}}\n");
+    add(absl::StrCat("{\"step\":", step, ",\"loss\":", loss + ripple,
+                     ",\"statistics\":{\"blocks.0.mlp.levels.0.update_ratio\":",
+                     1e-3 * (1 + ripple), ",\"blocks.0.mlp.levels.0.updates\":4",
+                     ",\"blocks.0.mlp.levels.1.updates\":0,\"blocks.0.mixer.beta\":0.5}}"));
+    const double learnt = 1 - std::exp(-step / 80.0);
     if (step % kEvalEvery == 0)
-      absl::StrAppend(&text, "{\"step\":", step, ",\"val_loss\":", loss,
-                      ",\"val_accuracy\":", run.val_accuracy * (1 - std::exp(-step / 80.0)), "}\n");
+      add(absl::StrCat("{\"step\":", step, ",\"val_loss\":", loss,
+                       ",\"val_accuracy\":", run.val_accuracy * learnt,
+                       ",\"val_sequence_accuracy\":", run.val_accuracy * learnt / 2, "}"));
   }
   return text;
 }
@@ -43,7 +48,7 @@ std::string MetricsText(const FakeRun& run, int steps) {
 
 void WriteFakeRun(const std::string& dir, const FakeRun& run) {
   ASSERT_TRUE(MakeDirectories(dir).ok());
-  WriteFile(JoinPath(dir, "config.textproto"), ConfigText(run));
+  WriteFile(JoinPath(dir, "config.textproto"), SealTextProto(ConfigText(run)));
   WriteFile(JoinPath(dir, "version"), "v0-test\n");
   WriteFile(JoinPath(dir, "metrics.jsonl"), MetricsText(run, run.complete ? kSteps : kSteps / 2));
   if (!run.log.empty()) WriteFile(JoinPath(dir, "log"), run.log);
@@ -53,6 +58,7 @@ void WriteFakeRun(const std::string& dir, const FakeRun& run) {
                            .loss = run.val_loss + 0.01,
                            .val_loss = run.val_loss,
                            .val_accuracy = run.val_accuracy,
+                           .val_sequence_accuracy = run.val_accuracy / 2,
                            .seconds = 61.5,
                            .tokens_per_second = 3330.1,
                            .cost = {.parameters = 123456,

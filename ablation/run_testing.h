@@ -16,6 +16,7 @@ struct FakeRun {
   bool complete = true;
   std::string log = {};          // Its log; none if empty.
   std::string more_config = {};  // Text after the rest of the config.
+  std::string data = "mqar { vocab: 64 pairs: 4 }";
 };
 // Writes it to `dir`.
 void WriteFakeRun(const std::string& dir, const FakeRun& run);

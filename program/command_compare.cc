@@ -32,7 +32,7 @@ class CompareRuns : public Command {
         ->Add("baseline", "ROW", &baseline_,
               "the row that others are compared with (the sweep's, or the first)")
         .Add("metric", "NAME", &metric_,
-             "val_loss, val_accuracy or loss (the sweep's, or val_loss)")
+             "val_loss, val_accuracy, val_sequence_accuracy or loss (the sweep's, or val_loss)")
         .Add("out", "DIR", &out_, "where report.html, report.md and report.csv go");
   }
 

@@ -95,7 +95,10 @@ class Train : public Command {
     if (!configs_.empty()) return LoadConfig(configs_, overrides);
     if (resume_ && !run_dir_.empty()) {
       absl::StatusOr<RunConfig> run = LoadRunConfig(run_dir_, overrides);
-      if (!run.ok()) return run.status();
+      if (!run.ok())
+        return absl::Status(run.status().code(),
+                            absl::StrCat(std::string(run.status().message()),
+                                         "; give --config=FILE, as when the run was started"));
       if (!run->damaged.empty()) std::printf("damaged  %s\n", run->damaged.c_str());
       return run->config;
     }

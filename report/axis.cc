@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_replace.h"
 #include "core/check.h"
 
 namespace palimpsest {
@@ -20,11 +21,11 @@ std::vector<double> Multiples(double step, double low, double high) {
 }
 
 // 1, 2 or 5 times a power of ten.
-std::vector<double> LinearTicks(double low, double high, int most) {
+std::vector<double> LinearTicks(double low, double high, int most, const AxisRange& range) {
   const double size = std::max(std::abs(low), std::abs(high));
   if (high - low <= 1e-9 * size) {
     const double room = size == 0 ? 1 : size * 0.1;
-    low -= room, high += room;
+    low = std::max(low - room, range.least), high = std::min(high + room, range.most);
   }
   double decade = std::pow(10, std::floor(std::log10((high - low) / most)));
   for (;; decade *= 10) {
@@ -65,19 +66,21 @@ std::vector<double> DecadeTicks(double low, double high, int most) {
 
 }  // namespace
 
-AxisMap::AxisMap(AxisScale scale, const std::vector<double>& values, int most_ticks)
+AxisMap::AxisMap(AxisScale scale, const std::vector<double>& values, int most_ticks,
+                 const AxisRange& range)
     : scale_(scale) {
   PALIMPSEST_CHECK(most_ticks >= 3) << most_ticks << " ticks are too few for an axis";
   double low = INFINITY, high = -INFINITY;
   for (const double value : values) {
     if (!CanDraw(value)) continue;
-    low = std::min(low, value), high = std::max(high, value);
+    const double within = std::clamp(value, range.least, range.most);
+    low = std::min(low, within), high = std::max(high, within);
   }
   const double base = scale == AxisScale::kLog2 ? 2 : 10;
   if (low > high && scale == AxisScale::kLinear) low = 0, high = 1;
   if (low > high) low = 1, high = base;
   switch (scale) {
-    case AxisScale::kLinear: ticks_ = LinearTicks(low, high, most_ticks); break;
+    case AxisScale::kLinear: ticks_ = LinearTicks(low, high, most_ticks, range); break;
     case AxisScale::kLog2: ticks_ = PowerTicks(2, low, high, most_ticks); break;
     case AxisScale::kLog10: ticks_ = DecadeTicks(low, high, most_ticks); break;
   }
@@ -98,7 +101,15 @@ double AxisMap::Place(double value) const {
 
 std::string TickLabel(double value) {
   if (value == 0) return "0";  // Nor -0.
-  return std::abs(value) < 0.1 ? absl::StrFormat("%.3g", value) : absl::StrFormat("%.6g", value);
+  const double size = std::abs(value);
+  if (size < 0.1) return absl::StrReplaceAll(absl::StrFormat("%.3g", value), {{"e-0", "e-"}});
+  const char* const kUnits[] = {"k", "M", "G", "T"};
+  double scaled = value / 1e3;
+  for (const char* unit : kUnits) {
+    if (size >= 1e4 && std::abs(scaled) < 1e3) return absl::StrFormat("%.4g%s", scaled, unit);
+    scaled /= 1e3;
+  }
+  return absl::StrReplaceAll(absl::StrFormat("%.6g", value), {{"e+", "e"}});
 }
 
 }  // namespace palimpsest

@@ -65,11 +65,28 @@ TEST(Axis, OneValueOrNoneHasRoomAroundIt) {
   }
 }
 
+TEST(Axis, EndsWhereValuesCannotBe) {
+  const AxisRange share = {0, 100};
+  const auto ticks = [&](const std::vector<double>& values) {
+    return AxisMap(AxisScale::kLinear, values, 8, share).ticks();
+  };
+  EXPECT_THAT(ticks({-300, 40, 800}), ElementsAre(0, 20, 40, 60, 80, 100));
+  EXPECT_THAT(ticks({97.6, 101}), ElementsAre(97.5, 98, 98.5, 99, 99.5, 100));
+  EXPECT_THAT(ticks({0}), Pointwise(DoubleNear(1e-12), {0.0, 0.2, 0.4, 0.6, 0.8, 1.0}));
+  EXPECT_EQ(ticks({100, 100}).back(), 100);
+}
+
 TEST(Axis, LabelsAreShort) {
   EXPECT_EQ(TickLabel(3 * 0.1), "0.3");
   EXPECT_EQ(TickLabel(2048), "2048");
   EXPECT_EQ(TickLabel(-0.0), "0");
-  EXPECT_EQ(TickLabel(1e-5), "1e-05");
+  EXPECT_EQ(TickLabel(5000), "5000");
+  EXPECT_EQ(TickLabel(20000), "20k");
+  EXPECT_EQ(TickLabel(-2.5e6), "-2.5M");
+  EXPECT_EQ(TickLabel(1e9), "1G");
+  EXPECT_EQ(TickLabel(1e18), "1e18");
+  EXPECT_EQ(TickLabel(1e-5), "1e-5");
+  EXPECT_EQ(TickLabel(1e-12), "1e-12");
   EXPECT_EQ(TickLabel(1.0 / 1024), "0.000977");
 }
 

@@ -35,6 +35,12 @@ TEST(EventRecord, IsTensorBoards) {
   EXPECT_EQ(Hex(RestartEvent(5), 3),
             "0f000000000000006d532b09090000000000000840"
             "10053a020801a2cd6142");
+  const auto ones = HistogramOf(2, [](int64_t) { return -1.0; });
+  EXPECT_EQ(Hex(HistogramsEvent(9, {{"grad/w", ones}}), 4),
+            "5a00000000000000136fb4bf09000000000000104010092a4d0a4b0a06677261642f772a41"
+            "09000000000000f0bf11000000000000f0bf19000000000000004021"
+            "00000000000000c02900000000000000403208000000000000f0bf3a080000000000000040"
+            "3f2a962f");
 }
 
 TEST(HistogramOf, CountsWhatIsFinite) {
@@ -100,7 +106,9 @@ TEST(EventFile, IsReadByTensorBoard) {
     const auto file = EventFile::Create(dir);
     ASSERT_TRUE(file.ok()) << std::string(file.status().message());
     ASSERT_TRUE((*file)->Write(HParamsStartEvent(hparams, WallTime())).ok());
-    if (begin > 1) ASSERT_TRUE((*file)->Write(RestartEvent(begin)).ok());
+    if (begin > 1) {
+      ASSERT_TRUE((*file)->Write(RestartEvent(begin)).ok());
+    }
     for (int step = begin; step <= 4; ++step)
       ASSERT_TRUE((*file)->Write(ScalarsEvent(step, {{"loss", begin * 10 + step}})).ok());
     const auto two = HistogramOf(2, [](int64_t i) { return static_cast<double>(i); });

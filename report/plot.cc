@@ -2,13 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iterator>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "core/check.h"
 #include "report/html.h"
+#include "report/svg.h"
 
 namespace palimpsest {
 namespace {
@@ -16,63 +15,30 @@ namespace {
 // In pixels of the unscaled picture.
 constexpr double kAreaWidth = 440, kAreaHeight = 280, kLeft = 66, kTop = 38, kBottom = 50,
                  kRight = 20, kLegendLine = 20, kLegendMark = 30, kCharacter = 7;
-constexpr int kMostXTicks = 8, kMostYTicks = 8, kColors = 8;
+constexpr int kMostXTicks = 8, kMostYTicks = 8;
 // More points than this are a curve, without a mark at each.
 constexpr size_t kMostMarks = 20;
 
-// Colours that the colour-blind tell apart (Tol 2021), lighter where the page is dark.
-constexpr char kStyle[] = R"(<style>
-.plot{font:13px sans-serif}.plot .title{font-size:14px;font-weight:bold}
-.plot .page{fill:#fff}.plot text{fill:#24292f}.plot .grid{stroke:#d8dee4}
-.plot .frame{stroke:#24292f;fill:none}.plot .band{fill:currentColor;stroke:none;opacity:.2}
-.plot .line{fill:none;stroke:currentColor;stroke-width:1.8;stroke-linejoin:round}
-.plot .mark{fill:currentColor}.plot .c0{color:#4477aa}.plot .c1{color:#cc3311}
-.plot .c2{color:#228833}.plot .c3{color:#aa3377}.plot .c4{color:#b58900}
-.plot .c5{color:#0f9bc0}.plot .c6{color:#555}.plot .c7{color:#e07b39}
-@media (prefers-color-scheme:dark){.plot .page{fill:#15191e}.plot text{fill:#d7dde3}
-.plot .grid{stroke:#3a424b}.plot .frame{stroke:#d7dde3}.plot .c0{color:#7ab0e4}
-.plot .c1{color:#ff7a5c}.plot .c2{color:#5fc573}.plot .c3{color:#e381bb}.plot .c4{color:#e0c050}
-.plot .c5{color:#66d4f0}.plot .c6{color:#b0b0b0}.plot .c7{color:#ffb07c}}
-</style>
-)";
-
-std::string Number(double pixels) { return absl::StrFormat("%.2f", pixels); }
-
-std::string Text(double x, double y, const char* anchor, const std::string& text,
-                 const std::string& more = "") {
-  return absl::StrCat("<text x=\"", Number(x), "\" y=\"", Number(y), "\" text-anchor=\"", anchor,
-                      "\"", more, ">", EscapeHtml(text), "</text>\n");
-}
-
-std::string Line(double x1, double y1, double x2, double y2, const std::string& attributes) {
-  return absl::StrCat("<line x1=\"", Number(x1), "\" y1=\"", Number(y1), "\" x2=\"", Number(x2),
-                      "\" y2=\"", Number(y2), "\" ", attributes, "/>\n");
-}
-
-// Eight colours, then the same ones again, dashed.
-std::string Color(size_t series) { return absl::StrCat("class=\"c", series % kColors, "\""); }
-const char* Dashes(size_t series) {
-  static constexpr const char* kDashes[] = {"", " stroke-dasharray=\"6 3\"",
-                                            " stroke-dasharray=\"2 2\""};
-  return kDashes[series / kColors % std::size(kDashes)];
-}
-
-std::string Mark(size_t series, double left, double right, double y) {
-  return Line(left, y, right, y, absl::StrCat("class=\"line\"", Dashes(series)));
-}
+// In this many pixels single points would hide one another; side by side they take so many.
+constexpr double kNear = 7, kBeside = 7, kMostBeside = 48;
 
 struct Point {
   double x, y, low, high;  // In pixels; low and high are the band's.
+  bool cut_low = false, cut_high = false;
 };
 using Run = std::vector<Point>;
+
+bool IsSinglePoint(const PlotSeries& s) { return s.x.size() == 1; }
 
 // Draws one plot with its upper left corner at 0, 0.
 class Painter {
  public:
   explicit Painter(const Plot& plot)
       : plot_(plot),
-        x_(plot.x.scale, Values(plot, true), kMostXTicks),
-        y_(plot.y.scale, Values(plot, false), kMostYTicks) {}
+        x_(plot.x.scale, Values(plot, true), kMostXTicks, plot.x.range),
+        y_(plot.y.scale, Values(plot, false), kMostYTicks, plot.y.range) {
+    SetPointsApart();
+  }
 
   static double Width(const Plot& plot) {
     if (!plot.legend) return kLeft + kAreaWidth + kRight;
@@ -91,7 +57,7 @@ class Painter {
     DrawAxes();
     bool any = false;
     for (size_t i = 0; i < plot_.series.size(); ++i) any |= DrawSeries(i);
-    if (!any) out_ += Text(kLeft + kAreaWidth / 2, kTop + kAreaHeight / 2, "middle", "no data");
+    if (!any) out_ += SvgText(kLeft + kAreaWidth / 2, kTop + kAreaHeight / 2, "middle", "no data");
     if (plot_.legend) DrawLegend();
     return out_;
   }
@@ -134,20 +100,40 @@ class Painter {
   void DrawAxes() {
     const double right = kLeft + kAreaWidth, bottom = kTop + kAreaHeight;
     for (const double tick : x_.ticks()) {
-      out_ += Line(X(tick), kTop, X(tick), bottom, "class=\"grid\"");
-      out_ += Text(X(tick), bottom + 18, "middle", TickLabel(tick));
+      out_ += SvgLine(X(tick), kTop, X(tick), bottom, "class=\"grid\"");
+      out_ += SvgText(X(tick), bottom + 18, "middle", TickLabel(tick));
     }
     for (const double tick : y_.ticks()) {
-      out_ += Line(kLeft, Y(tick), right, Y(tick), "class=\"grid\"");
-      out_ += Text(kLeft - 7, Y(tick) + 4, "end", TickLabel(tick));
+      out_ += SvgLine(kLeft, Y(tick), right, Y(tick), "class=\"grid\"");
+      out_ += SvgText(kLeft - 7, Y(tick) + 4, "end", TickLabel(tick));
     }
     absl::StrAppend(&out_, "<rect class=\"frame\" x=\"", kLeft, "\" y=\"", kTop, "\" width=\"",
                     kAreaWidth, "\" height=\"", kAreaHeight, "\"/>\n");
-    out_ += Text(kLeft + kAreaWidth / 2, kTop - 14, "middle", plot_.title, " class=\"title\"");
-    out_ += Text(kLeft + kAreaWidth / 2, bottom + 40, "middle", plot_.x.label);
+    out_ += SvgText(kLeft + kAreaWidth / 2, kTop - 14, "middle", plot_.title, "class=\"title\"");
+    out_ += SvgText(kLeft + kAreaWidth / 2, bottom + 40, "middle", plot_.x.label);
     const double middle = kTop + kAreaHeight / 2;
-    out_ += Text(15, middle, "middle", plot_.y.label,
-                 absl::StrCat(" transform=\"rotate(-90 15 ", Number(middle), ")\""));
+    out_ += SvgText(15, middle, "middle", plot_.y.label,
+                    absl::StrCat("transform=\"rotate(-90 15 ", SvgNumber(middle), ")\""));
+  }
+
+  void SetPointsApart() {
+    aside_.assign(plot_.series.size(), 0);
+    std::vector<size_t> points;
+    for (size_t i = 0; i < plot_.series.size(); ++i) {
+      if (IsSinglePoint(plot_.series[i]) && x_.CanDraw(plot_.series[i].x[0])) points.push_back(i);
+    }
+    const auto place = [&](size_t i) { return X(plot_.series[i].x[0]); };
+    std::stable_sort(points.begin(), points.end(),
+                     [&](size_t a, size_t b) { return place(a) < place(b); });
+    for (size_t begin = 0, end; begin < points.size(); begin = end) {
+      for (end = begin + 1;
+           end < points.size() && place(points[end]) - place(points[end - 1]) < kNear;)
+        ++end;
+      const double gaps = static_cast<double>(end - begin - 1);
+      const double apart = gaps > 0 ? std::min(kBeside, kMostBeside / gaps) : 0;
+      for (size_t k = begin; k < end; ++k)
+        aside_[points[k]] = apart * (static_cast<double>(k - begin) - gaps / 2);
+    }
   }
 
   // The points that can be drawn, cut at those that cannot.
@@ -158,12 +144,15 @@ class Painter {
         if (!runs.back().empty()) runs.emplace_back();
         continue;
       }
-      Point p{X(s.x[i]), Y(s.y[i]), Y(s.y[i]), Y(s.y[i])};
+      const double x = X(s.x[i]) + aside_[static_cast<size_t>(&s - plot_.series.data())];
+      Point p{x, Y(s.y[i]), Y(s.y[i]), Y(s.y[i])};
       if (!s.deviation.empty() && std::isfinite(s.deviation[i])) {
         // A band that reaches past zero on a logarithm goes on to the axis.
-        const double low = s.y[i] - s.deviation[i];
-        p.low = y_.CanDraw(low) ? Y(low) : kTop + kAreaHeight;
-        p.high = Y(s.y[i] + s.deviation[i]);
+        const double low = s.y[i] - s.deviation[i], high = s.y[i] + s.deviation[i];
+        const AxisRange& range = plot_.y.range;
+        p.cut_low = low<range.least, p.cut_high = high> range.most;
+        p.low = y_.CanDraw(low) ? Y(std::max(low, range.least)) : kTop + kAreaHeight;
+        p.high = Y(std::min(high, range.most));
       }
       runs.back().push_back(p);
     }
@@ -175,33 +164,42 @@ class Painter {
   bool DrawSeries(size_t index) {
     const PlotSeries& s = plot_.series[index];
     const std::vector<Run> runs = Runs(s);
-    absl::StrAppend(&out_, "<g ", Color(index), " data-series=\"", index, "\"><title>",
+    absl::StrAppend(&out_, "<g ", SeriesColor(index), " data-series=\"", index, "\"><title>",
                     EscapeHtml(s.name), "</title>\n");
     std::string path;
     for (const Run& run : runs) {
       if (!s.deviation.empty()) DrawBand(run);
       for (size_t i = 0; i < run.size(); ++i)
-        absl::StrAppend(&path, i == 0 ? "M" : "L", Number(run[i].x), " ", Number(run[i].y));
+        absl::StrAppend(&path, i == 0 ? "M" : "L", SvgNumber(run[i].x), " ", SvgNumber(run[i].y));
       // A line of one point shows nothing.
       if (s.x.size() > kMostMarks && run.size() > 1) continue;
-      for (const Point& p : run)
-        absl::StrAppend(&out_, "<circle class=\"mark\" r=\"", run.size() == 1 ? 4.0 : 2.6,
-                        "\" cx=\"", Number(p.x), "\" cy=\"", Number(p.y), "\"/>\n");
+      for (const Point& p : run) out_ += SeriesSymbol(index, p.x, p.y, run.size() == 1 ? 4.0 : 2.6);
     }
     if (!path.empty())
-      absl::StrAppend(&out_, "<path class=\"line\"", Dashes(index), " d=\"", path, "\"/>\n");
+      absl::StrAppend(&out_, "<path class=\"line\"", SeriesDashes(index), " d=\"", path, "\"/>\n");
     out_ += "</g>\n";
     return !runs.empty();
   }
 
-  // Of a single point it is a bar.
+  // Where it is cut short it has the head of an arrow.
+  void DrawBar(const Point& p) {
+    constexpr double kHead = 5;
+    out_ += SvgLine(p.x, p.low, p.x, p.high, "class=\"line\"");
+    const auto head = [&](double tip, double down) {
+      absl::StrAppend(&out_, "<path class=\"line arrow\" d=\"M", SvgNumber(p.x - kHead), " ",
+                      SvgNumber(tip + down), "L", SvgNumber(p.x), " ", SvgNumber(tip), "L",
+                      SvgNumber(p.x + kHead), " ", SvgNumber(tip + down), "\"/>\n");
+    };
+    if (p.cut_low) head(p.low, -kHead);
+    if (p.cut_high) head(p.high, kHead);
+  }
+
   void DrawBand(const Run& run) {
-    if (run.size() == 1)
-      out_ += Line(run[0].x, run[0].low, run[0].x, run[0].high, "class=\"line\"");
+    if (run.size() == 1) return DrawBar(run[0]);
     std::vector<std::string> corners;
-    for (const Point& p : run) corners.push_back(Number(p.x) + "," + Number(p.high));
+    for (const Point& p : run) corners.push_back(SvgNumber(p.x) + "," + SvgNumber(p.high));
     for (auto p = run.rbegin(); p != run.rend(); ++p)
-      corners.push_back(Number(p->x) + "," + Number(p->low));
+      corners.push_back(SvgNumber(p->x) + "," + SvgNumber(p->low));
     absl::StrAppend(&out_, "<polygon class=\"band\" points=\"", absl::StrJoin(corners, " "),
                     "\"/>\n");
   }
@@ -210,20 +208,23 @@ class Painter {
     const double x = kLeft + kAreaWidth + kRight;
     for (size_t i = 0; i < plot_.series.size(); ++i) {
       const double y = kTop + kLegendLine * (static_cast<double>(i) + 0.5);
-      absl::StrAppend(&out_, "<g ", Color(i), ">", Mark(i, x, x + 22, y),
-                      Text(x + kLegendMark, y + 4, "start", plot_.series[i].name), "</g>\n");
+      absl::StrAppend(&out_, "<g transform=\"translate(", SvgNumber(x), " 0)\">",
+                      SeriesMark(i, 22, y), "</g>",
+                      SvgText(x + kLegendMark, y + 4, "start", plot_.series[i].name));
     }
   }
 
   const Plot& plot_;
   const AxisMap x_, y_;
+  std::vector<double> aside_;  // Of each series, how far from its place to the right.
   std::string out_;
 };
 
 }  // namespace
 
 std::string SeriesMark(size_t series, double width, double y) {
-  return absl::StrCat("<g ", Color(series), ">", Mark(series, 0, width, y), "</g>");
+  return absl::StrCat("<g ", SeriesColor(series), ">", SeriesLine(series, 0, width, y),
+                      SeriesSymbol(series, width / 2, y, 3.2), "</g>");
 }
 
 std::string PlotSvg(const std::vector<Plot>& plots, int columns) {
@@ -232,17 +233,14 @@ std::string PlotSvg(const std::vector<Plot>& plots, int columns) {
   std::string body;
   for (size_t i = 0; i < plots.size(); ++i) {
     if (i % static_cast<size_t>(columns) == 0) height += row_height, row_width = 0, row_height = 0;
-    absl::StrAppend(&body, "<g transform=\"translate(", Number(row_width), " ", Number(height),
-                    ")\">\n", Painter(plots[i]).Draw(), "</g>\n");
+    absl::StrAppend(&body, "<g transform=\"translate(", SvgNumber(row_width), " ",
+                    SvgNumber(height), ")\">\n", Painter(plots[i]).Draw(), "</g>\n");
     row_width += Painter::Width(plots[i]);
     row_height = std::max(row_height, Painter::Height(plots[i]));
     width = std::max(width, row_width);
   }
   height += row_height;
-  const std::string size = absl::StrCat("width=\"", Number(width), "\" height=\"", Number(height));
-  return absl::StrCat("<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"plot\" role=\"img\" ",
-                      size, "\" viewBox=\"0 0 ", Number(width), " ", Number(height), "\">\n",
-                      kStyle, "<rect class=\"page\" ", size, "\"/>\n", body, "</svg>\n");
+  return SvgPlot(width, height, body);
 }
 
 }  // namespace palimpsest

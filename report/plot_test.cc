@@ -67,7 +67,7 @@ TEST(PlotSvg, IsOneWellFormedElementWithEverySeries) {
                          Not(HasSubstr("no data")), Not(HasSubstr("nan"))));
   EXPECT_EQ(Count(svg, "<path"), 2u);
   EXPECT_EQ(Count(svg, "<polygon"), 1u);
-  EXPECT_EQ(Count(svg, "<circle"), 6u);
+  EXPECT_EQ(Count(svg, "<circle"), 6u + 2u);  // And those of the legend.
   // In the title of its line and in the legend.
   EXPECT_EQ(Count(svg, ">first<"), 2u);
 }
@@ -77,7 +77,7 @@ TEST(PlotSvg, WhatCannotBeDrawnIsAGap) {
   plot.series = {{"gap", {1, 2, 3, 4, 5}, {1, 2, NAN, 4, 5}}};
   std::string svg = PlotSvg({plot});
   EXPECT_EQ(Count(svg, "M"), 2u);
-  EXPECT_EQ(Count(svg, "<circle"), 4u);
+  EXPECT_EQ(Count(svg, "<circle"), 4u + 1u);
   plot.y.scale = AxisScale::kLog10;
   plot.series = {{"zero", {1, 2, 3}, {1, 0, 10}, {0, 0, 20}}};
   svg = PlotSvg({plot});
@@ -93,7 +93,39 @@ TEST(PlotSvg, ALongLineHasNoMarksButAtAPointAlone) {
     plot.series[0].x.push_back(i);
     plot.series[0].y.push_back(i == 2 ? NAN : i);
   }
+  plot.legend = false;
   EXPECT_EQ(Count(PlotSvg({plot}), "<circle"), 1u);
+}
+
+// Of 98 +- 5 percent a part is none.
+TEST(PlotSvg, ABarEndsWithAnArrowWhereValuesCannotBe) {
+  Plot plot = TwoLines();
+  plot.series = {{"one", {128}, {98}, {5}}, {"other", {256}, {50}, {5}}};
+  EXPECT_EQ(Count(PlotSvg({plot}), "arrow"), 0u);
+  EXPECT_THAT(PlotSvg({plot}), HasSubstr(">110<"));
+  plot.y.range = {0, 100};
+  const std::string svg = PlotSvg({plot});
+  EXPECT_EQ(XmlProblem(svg), "");
+  EXPECT_EQ(Count(svg, "arrow"), 1u);
+  EXPECT_THAT(svg, AllOf(HasSubstr(">100<"), Not(HasSubstr(">110<"))));
+  plot.series[0].deviation = {500};
+  EXPECT_EQ(Count(PlotSvg({plot}), "arrow"), 2u);
+}
+
+TEST(PlotSvg, PointsThatWouldHideOneAnotherStandSideBySide) {
+  Plot plot = TwoLines();
+  plot.legend = false;
+  plot.series = {{"a", {128}, {1}}, {"b", {512}, {1}}, {"c", {128}, {1}}, {"d", {129}, {1}}};
+  const std::string svg = PlotSvg({plot});
+  std::vector<double> places;
+  for (size_t at = svg.find("cx=\""); at != std::string::npos; at = svg.find("cx=\"", at + 1))
+    places.push_back(std::stod(svg.substr(at + 4)));
+  ASSERT_EQ(places.size(), 4u);
+  EXPECT_NEAR(places[2] - places[0], 7, 1);
+  EXPECT_GT(places[3] - places[2], 7);
+  EXPECT_LT(places[3] - places[2], 10);
+  EXPECT_NEAR((places[0] + places[3]) / 2, 66 + 2, 3);
+  EXPECT_NEAR(places[1], 66 + 440, 1e-9);
 }
 
 TEST(PlotSvg, WithoutDataItSaysSo) {
@@ -122,6 +154,7 @@ TEST(PlotSvg, MoreSeriesThanColoursDiffer) {
   const std::string svg = PlotSvg({plot});
   EXPECT_EQ(Count(svg, "<path class=\"line\" d="), 14u);
   EXPECT_EQ(Count(svg, "stroke-dasharray=\"6 3\""), 16u);
+  EXPECT_EQ(Count(svg, "<circle"), 8u * 4u);  // Then squares, triangles, diamonds.
   // 30 lines of the legend are taller than the plot.
   EXPECT_THAT(svg, HasSubstr("height=\"708.00\""));
 }

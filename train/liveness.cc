@@ -10,8 +10,6 @@ namespace {
 constexpr char kRatio[] = ".update_ratio";
 constexpr int64_t kLooks = 5;
 constexpr double kSpike = 10.0;
-// Where weights are f32, less than about half of this changes none of them.
-constexpr double kDead = 1e-7;
 
 }  // namespace
 
@@ -39,16 +37,17 @@ std::vector<std::string> LivenessWatch::See(int64_t step,
     if (!absl::EndsWith(name, kRatio)) continue;
     const std::string path = name.substr(0, name.size() - (sizeof(kRatio) - 1));
     Level& level = levels_[path];
-    level.low = ratio < kDead ? level.low + 1 : 0;
+    level.low = ratio < kDeadUpdateRatio ? level.low + 1 : 0;
     if (level.low >= kLooks && !level.dead) {
       level.dead = true;
       warnings.push_back(absl::StrFormat(
           "warning: %s is dead: up to step %d, %d looks in a row found that a write moves its "
           "weights by less than %.0e of their size; give it a larger rate, or period 0",
-          path, step, kLooks, kDead));
+          path, step, kLooks, kDeadUpdateRatio));
     }
     const double usual = level.looks > 0 ? level.sum / static_cast<double>(level.looks) : 0.0;
-    if (level.looks >= kLooks && usual > kDead && ratio > kSpike * usual && !level.spiked) {
+    if (level.looks >= kLooks && usual > kDeadUpdateRatio && ratio > kSpike * usual &&
+        !level.spiked) {
       level.spiked = true;
       warnings.push_back(absl::StrFormat(
           "warning: %s: at step %d a write moved its weights by %.2g of their size, and by %.2g "

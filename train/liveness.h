@@ -11,6 +11,10 @@
 
 namespace palimpsest {
 
+// |write| / |weights| below which a level is dead: where weights are f32, less than about half of
+// this changes none of them.
+constexpr double kDeadUpdateRatio = 1e-7;
+
 // InvalidArgument if a level of a Continuum Memory System has so long a period that no token of a
 // sequence would read what it learns.
 absl::Status CheckLevelsFire(const TrainConfig& config);

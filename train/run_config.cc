@@ -31,14 +31,12 @@ absl::StatusOr<RunConfig> ConfigOfNewestCheckpoint(const std::string& run,
                                                    const absl::Status& damage) {
   const absl::StatusOr<FoundCheckpoint> found =
       LoadNewestCheckpoint(RunCheckpoints(run), CheckpointPart::kMetadata);
-  const std::string what(damage.message());
-  if (!found.ok())
-    return absl::Status(damage.code(),
-                        absl::StrCat(what, "; give --config=FILE, as when the run was started"));
+  if (!found.ok()) return damage;
   absl::StatusOr<TrainConfig> config = ParseConfigText(found->checkpoint.config, found->path);
   if (!config.ok()) return config.status();
-  return RunConfig{*std::move(config), absl::StrCat(what, "; the config of ", found->path,
-                                                    " stands in (changes: --resume path=value)")};
+  return RunConfig{*std::move(config),
+                   absl::StrCat(std::string(damage.message()), "; the config of ", found->path,
+                                " stands in (changes: --resume path=value)")};
 }
 
 }  // namespace

@@ -25,6 +25,8 @@ class RunLog {
   virtual ~RunLog() = default;
   // A line of metrics.jsonl that was just written.
   virtual absl::Status OnLine(const nlohmann::ordered_json&) { return absl::OkStatus(); }
+  // Of the step with this number, which is about to be done, if an evaluation follows it.
+  virtual absl::Status OnGradients(int64_t, const NamedTensors&) { return absl::OkStatus(); }
   // Just before the line of an evaluation.
   virtual absl::Status OnEvaluation(const Trainer&) { return absl::OkStatus(); }
   // This process is done with the run: it is complete, was stopped, or failed.

@@ -1,6 +1,7 @@
 #include "train/run_summary.h"
 
 #include <cmath>
+#include <string_view>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -12,6 +13,8 @@
 namespace palimpsest {
 namespace {
 
+constexpr char kMayLack[] = "val_sequence_accuracy";
+
 // One table of the fields for both directions. `field` is called with a name and a value.
 template <typename Summary, typename Fn>
 void ForEachField(Summary& s, Fn field) {
@@ -20,6 +23,7 @@ void ForEachField(Summary& s, Fn field) {
   field("loss", s.loss);
   field("val_loss", s.val_loss);
   field("val_accuracy", s.val_accuracy);
+  field(kMayLack, s.val_sequence_accuracy);
   field("seconds", s.seconds);
   field("tokens_per_second", s.tokens_per_second);
   field("parameters", s.cost.parameters);
@@ -67,6 +71,7 @@ absl::StatusOr<RunSummary> ReadSummary(const std::string& run) {
   std::string wrong;
   ForEachField(summary, [&](const char* name, auto& value) {
     const auto found = json.find(name);
+    if (found == json.end() && std::string_view(name) == kMayLack) return;
     if (wrong.empty() && (found == json.end() || !Read(*found, value))) wrong = name;
   });
   if (wrong.empty()) return summary;

@@ -18,6 +18,7 @@ RunSummary Example() {
           .loss = 1.5,
           .val_loss = NAN,
           .val_accuracy = 0.1,
+          .val_sequence_accuracy = 0.05,
           .seconds = 2.25,
           .tokens_per_second = 568.9,
           .cost = {.parameters = 1000,
@@ -37,6 +38,7 @@ TEST(RunSummary, IsReadAsItWasWritten) {
   EXPECT_EQ(read->loss, 1.5);
   EXPECT_TRUE(std::isnan(read->val_loss));
   EXPECT_EQ(read->val_accuracy, 0.1);
+  EXPECT_EQ(read->val_sequence_accuracy, 0.05);
   EXPECT_EQ(read->seconds, 2.25);
   EXPECT_EQ(read->tokens_per_second, 568.9);
   EXPECT_EQ(read->cost.parameters, 1000);
@@ -45,6 +47,22 @@ TEST(RunSummary, IsReadAsItWasWritten) {
   EXPECT_EQ(read->cost.flops_per_token, 1800.5);
   EXPECT_EQ(read->version, "v1 <dirty>");
   EXPECT_THAT(ReadFile(run + "/summary.json"), HasSubstr("\"status\": \"complete\""));
+}
+
+TEST(RunSummary, MayLackTheAccuracyOfSequences) {
+  const std::string run = ScratchDir();
+  RunSummary summary = Example();
+  summary.val_sequence_accuracy = NAN;
+  ASSERT_TRUE(WriteSummary(run, summary).ok());
+  EXPECT_TRUE(std::isnan(ReadSummary(run)->val_sequence_accuracy));
+  WriteFile(run + "/summary.json",
+            R"({"step": 1, "tokens": 2, "loss": 3, "val_loss": 4, "val_accuracy": 0.5, "seconds": 6,
+                "tokens_per_second": 7, "parameters": 8, "non_embedding_parameters": 9,
+                "state_bytes": 10, "flops_per_token": 11, "version": "v"})");
+  const absl::StatusOr<RunSummary> read = ReadSummary(run);
+  ASSERT_TRUE(read.ok()) << std::string(read.status().message());
+  EXPECT_EQ(read->val_accuracy, 0.5);
+  EXPECT_TRUE(std::isnan(read->val_sequence_accuracy));
 }
 
 TEST(RunSummary, SaysWhatIsWrong) {

@@ -24,7 +24,7 @@ void CollectNumbers(const nlohmann::ordered_json& json, const std::string& path,
 }
 
 HParams HParamsOf(const TrainConfig& config) {
-  HParams hparams{{}, RunId(config), {"loss", "val_loss", "val_accuracy"}};
+  HParams hparams{{}, RunId(config), {"loss", "val_loss", "val_accuracy", "val_sequence_accuracy"}};
   for (const auto& [field, text] : FlattenProto(config)) {
     if (field == "seed" || BearsOnNoResult(field)) continue;
     double number;
@@ -49,7 +49,8 @@ events::Histogram HistogramOf(const Tensor& x) {
 
 class TensorBoardLog : public RunLog {
  public:
-  explicit TensorBoardLog(std::unique_ptr<EventFile> file) : file_(std::move(file)) {}
+  TensorBoardLog(std::unique_ptr<EventFile> file, bool histograms)
+      : file_(std::move(file)), histograms_(histograms) {}
 
   absl::Status OnLine(const nlohmann::ordered_json& line) override {
     std::map<std::string, double> numbers;
@@ -57,12 +58,12 @@ class TensorBoardLog : public RunLog {
     return file_->Write(ScalarsEvent(line.value("step", int64_t{0}), numbers));
   }
 
+  absl::Status OnGradients(int64_t step, const NamedTensors& gradients) override {
+    return WriteHistograms(step, "grad/", gradients);
+  }
+
   absl::Status OnEvaluation(const Trainer& trainer) override {
-    if (!trainer.config().tensorboard_histograms()) return absl::OkStatus();
-    std::map<std::string, events::Histogram> histograms;
-    for (const auto& [path, param] : trainer.params())
-      histograms.emplace(absl::StrCat("parameters/", path), HistogramOf(param));
-    return file_->Write(HistogramsEvent(trainer.step(), histograms));
+    return WriteHistograms(trainer.step(), "parameters/", trainer.params());
   }
 
   // A run that was stopped is still to end.
@@ -72,7 +73,15 @@ class TensorBoardLog : public RunLog {
   }
 
  private:
+  absl::Status WriteHistograms(int64_t step, const char* kind, const NamedTensors& tensors) {
+    if (!histograms_) return absl::OkStatus();
+    std::map<std::string, events::Histogram> histograms;
+    for (const auto& [path, tensor] : tensors) histograms.emplace(kind + path, HistogramOf(tensor));
+    return file_->Write(HistogramsEvent(step, histograms));
+  }
+
   const std::unique_ptr<EventFile> file_;
+  const bool histograms_;
 };
 
 }  // namespace
@@ -84,7 +93,8 @@ absl::StatusOr<std::unique_ptr<RunLog>> MakeTensorBoardLog(const std::string& di
   absl::Status status = (*file)->Write(HParamsStartEvent(HParamsOf(trainer.config()), WallTime()));
   if (status.ok() && trainer.step() > 0) status = (*file)->Write(RestartEvent(trainer.step() + 1));
   if (!status.ok()) return status;
-  return std::make_unique<TensorBoardLog>(*std::move(file));
+  return std::make_unique<TensorBoardLog>(*std::move(file),
+                                          trainer.config().tensorboard_histograms());
 }
 
 }  // namespace palimpsest

@@ -10,7 +10,8 @@
 namespace palimpsest {
 
 // Writes what a run says of itself to DIR for TensorBoard: every number of metrics.jsonl and, with
-// config.tensorboard_histograms, the parameters at each evaluation. HPARAMS shows runs that differ
+// config.tensorboard_histograms, at each evaluation how the values of each parameter and of its
+// gradient are distributed ("parameters/PATH", "grad/PATH"). HPARAMS shows runs that differ
 // in their seed alone as one.
 absl::StatusOr<std::unique_ptr<RunLog>> MakeTensorBoardLog(const std::string& dir,
                                                            const Trainer& trainer);

@@ -134,7 +134,7 @@ absl::Status CheckSeen(const PairSumsTap* pairs) {
       "that matches it can name another optimizer"));
 }
 
-absl::StatusOr<StepResult> Trainer::Step(bool with_statistics) {
+absl::StatusOr<StepResult> Trainer::Step(bool with_statistics, const GradientSink& see_gradients) {
   const std::unique_ptr<PairSumsTap> pairs = Listen();
   std::map<std::string, double> statistics;
   const StatisticSink sink = [&](const std::string& path, double value) {
@@ -150,6 +150,7 @@ absl::StatusOr<StepResult> Trainer::Step(bool with_statistics) {
     Tensor& g = gradients.grads.begin()->second;
     g = Tensor::Full(g.shape(), gradients.loss, g.dtype(), g.device());
   }
+  if (see_gradients) see_gradients(gradients.grads);
   TakeParamsBack();
   UpdateResult update = optimizer_->Update(std::move(params_), std::move(gradients.grads),
                                            std::move(optimizer_state_), step_, {}, pairs.get());

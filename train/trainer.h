@@ -2,6 +2,7 @@
 #define TRAIN_TRAINER_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -42,9 +43,13 @@ class Trainer {
                                                          std::unique_ptr<DataSource> data = nullptr,
                                                          bool restores = false);
 
+  using GradientSink = std::function<void(const NamedTensors& gradients)>;
+
   // Forward, loss, backward, update. A loss or gradient that is not finite is an Internal error
-  // that names the step, the op and the tensor; nothing is updated then.
-  absl::StatusOr<StepResult> Step(bool with_statistics = false);
+  // that names the step, the op and the tensor; nothing is updated then. `see_gradients`, if given,
+  // gets the parameters' gradients of the whole batch, before the optimizer clips them.
+  absl::StatusOr<StepResult> Step(bool with_statistics = false,
+                                  const GradientSink& see_gradients = {});
   // With the average of the weights, if the optimizer has one.
   // At most `batches` batches spread over the validation data; without a limit all of it.
   Score Evaluate(int64_t batches = INT64_MAX);

@@ -56,6 +56,28 @@ void ExpectSameBits(const NamedTensors& a, const NamedTensors& b) {
 
 std::string Error(const absl::Status& status) { return std::string(status.message()); }
 
+// Plain gradient descent takes them as they are.
+TEST(Trainer, ShowsTheGradientsThatTheUpdateIsMadeOf) {
+  TrainConfig config = Config();
+  config.clear_optimizer();
+  config.mutable_optimizer()->set_name("sgd");
+  config.mutable_optimizer()->set_lr(0.5);
+  config.set_grad_accumulation(2);
+  const auto trainer = Make(config), other = Make(config);
+  NamedTensors gradients;
+  const NamedTensors before = trainer->params();
+  ASSERT_TRUE(trainer->Step(false, [&](const NamedTensors& g) { gradients = g; }).ok());
+  ASSERT_EQ(gradients.size(), before.size());
+  for (const auto& [path, after] : trainer->params()) {
+    const std::vector<double> old = before.at(path).ToVector(), now = after.ToVector(),
+                              g = gradients.at(path).ToVector();
+    for (size_t i = 0; i < old.size(); ++i) EXPECT_NEAR(now[i], old[i] - 0.5 * g[i], 1e-6) << path;
+  }
+  // Whoever looks changes nothing.
+  ASSERT_TRUE(other->Step().ok());
+  ExpectSameBits(trainer->params(), other->params());
+}
+
 // Each optimizer, with an average of the weights, clipping and gradients in parts.
 class AnyOptimizerTest : public testing::TestWithParam<std::string> {
  protected:

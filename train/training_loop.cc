@@ -26,6 +26,11 @@ double NumberIn(const nlohmann::json& line, const char* field) {
   return found != line.end() && found->is_number() ? found->get<double>() : NAN;
 }
 
+// NaN where it is the accuracy, as each example has one label.
+double SequenceAccuracy(const Score& score) {
+  return score.labels() > score.examples() ? score.sequence_accuracy() : NAN;
+}
+
 nlohmann::ordered_json ScoreLine(int64_t step, const Score& score) {
   nlohmann::ordered_json json{{"step", step},
                               {"val_loss", score.loss()},
@@ -116,8 +121,15 @@ absl::Status TrainingLoop::RunStep() {
   throughput_.Start();
   const int64_t next = trainer_.step() + 1;
   const bool logged = next >= config_.steps() || Due(next, config_.log_every());
-  const absl::StatusOr<StepResult> result = trainer_.Step(logged && dir_ != nullptr);
+  absl::Status heard;
+  const auto tell_logs = [&](const NamedTensors& gradients) {
+    for (RunLog* log : logs_) heard.Update(log->OnGradients(next, gradients));
+  };
+  const bool evaluated = next >= config_.steps() || Due(next, config_.eval_every());
+  const absl::StatusOr<StepResult> result =
+      trainer_.Step(logged && dir_ != nullptr, evaluated ? tell_logs : Trainer::GradientSink());
   if (!result.ok()) return result.status();
+  if (!heard.ok()) return heard;
   throughput_.Stop(config_.batch() * config_.length());
   loss_ = result->loss;
   if (absl::Status s = Report(*result); !s.ok()) return s;
@@ -145,6 +157,7 @@ absl::Status TrainingLoop::Finish() {
                                      .loss = loss_,
                                      .val_loss = result_.score.loss(),
                                      .val_accuracy = result_.score.accuracy(),
+                                     .val_sequence_accuracy = SequenceAccuracy(result_.score),
                                      .seconds = throughput_.seconds(),
                                      .tokens_per_second = throughput_.tokens_per_second(),
                                      .cost = CostOf(trainer_.model(), config_.length()),
@@ -259,8 +272,8 @@ std::vector<std::string> ScoreFields(const Score& score) {
   std::vector<std::string> fields = {
       absl::StrFormat("val loss %.4f (%.3f bits)", score.loss(), score.loss() / std::log(2)),
       absl::StrFormat("accuracy %.1f%%", 100 * score.accuracy())};
-  if (score.labels() > score.examples())
-    fields.push_back(absl::StrFormat("sequences %.1f%%", 100 * score.sequence_accuracy()));
+  if (!std::isnan(SequenceAccuracy(score)))
+    fields.push_back(absl::StrFormat("sequences %.1f%%", 100 * SequenceAccuracy(score)));
   for (const Score::Slice& slice : score.slices()) {
     if (slice.tally.examples() > 0)
       fields.push_back(absl::StrFormat("%s %.1f%%", slice.name, 100 * slice.tally.accuracy()));
