@@ -138,7 +138,11 @@ class Comparer {
     for (const ConfigFields* fields : {&base, &other}) {
       for (const auto& [field, value] : *fields) {
         const auto a = base.find(field), b = other.find(field);
-        if (a == base.end() || b == other.end() || a->second != b->second) differing_.insert(field);
+        if (a == base.end() || b == other.end()) {
+          differing_.insert(field.substr(0, field.rfind('.')));
+        } else if (a->second != b->second) {
+          differing_.insert(field);
+        }
       }
     }
   }
@@ -164,10 +168,10 @@ class Comparer {
       notes.push_back(absl::StrCat("Not ranked, for one seed says nothing of the spread: ",
                                    Some(single, "; "), ". Train them from more seeds."));
     if (!unspread.empty())
-      notes.push_back(
-          absl::StrCat("No p-value, for the values do not spread at all, which leaves a t-test "
-                       "nothing to go by: ",
-                       Some(unspread, "; "), "."));
+      notes.push_back(absl::StrCat(
+          "No p-value, for the differences do not spread at all, which leaves a t-test "
+          "nothing to go by: ",
+          Some(unspread, "; "), "."));
     if (lost > 0)
       notes.push_back(absl::StrCat(Runs(lost),
                                    " failed or unfinished: the means are over those that ended, "
@@ -195,7 +199,10 @@ std::string HowRunsAre(const RunSet& runs) {
         problem = absl::StrCat("; ", run.dir, ": ", run.problem);
     }
   }
-  return absl::StrCat(failed, " failed, ", unfinished, " unfinished", problem);
+  return absl::StrCat(failed, " failed, ", unfinished, " unfinished", problem,
+                      runs.sweep_dir.empty() || unfinished == 0
+                          ? ""
+                          : absl::StrCat("; to go on: palimpsest ablate --out=", runs.sweep_dir));
 }
 
 }  // namespace

@@ -190,6 +190,8 @@ TEST(Compare, SaysWhatIsWrong) {
   EXPECT_THAT(problem(set, "detla"), HasSubstr("did you mean 'delta'? Known: base, delta"));
   RunSet none{.rows = {{"base", "", {Incomplete(RunStatus::kFailed)}}}};
   EXPECT_THAT(problem(none, ""), HasSubstr("1 failed, 0 unfinished; runs/x: killed"));
+  RunSet sweep{.sweep_dir = "runs/s", .rows = {{"base", "", {Incomplete(RunStatus::kUnfinished)}}}};
+  EXPECT_THAT(problem(sweep, ""), HasSubstr("to go on: palimpsest ablate --out=runs/s"));
   EXPECT_THAT(std::string(FindMetric("valloss").status().message()),
               HasSubstr("Known: val_loss, val_accuracy, val_sequence_accuracy, loss"));
 }

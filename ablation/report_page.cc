@@ -25,7 +25,7 @@ border-left:3px solid var(--accent);border-radius:0 4px 4px 0;overflow-wrap:anyw
 .table{overflow-x:auto;margin:0 0 6px}
 section>.table:not(:first-of-type){margin-top:26px}
 table.data{border-collapse:collapse;font-size:14px;font-variant-numeric:tabular-nums}
-.data caption{text-align:left;font-weight:600;padding:0 0 6px;white-space:nowrap}
+.data caption{text-align:left;font-weight:600;padding:0 0 6px}
 .data th,.data td{padding:5px 14px 5px 0;text-align:left;vertical-align:baseline;
 border-bottom:1px solid var(--line)}
 .data td{white-space:nowrap}

@@ -52,7 +52,8 @@ std::string Conclusion(const Report& report) {
   absl::StrAppend(&text, "Against the baseline, ", comparison.baseline, ", ");
   if (!better.empty()) absl::StrAppend(&text, "better: ", absl::StrJoin(better, "; "));
   if (!better.empty() && !worse.empty()) text += ". ";
-  if (!worse.empty()) absl::StrAppend(&text, "worse: ", absl::StrJoin(worse, "; "));
+  if (!worse.empty())
+    absl::StrAppend(&text, better.empty() ? "worse: " : "Worse: ", absl::StrJoin(worse, "; "));
   return text + ".";
 }
 

@@ -10,6 +10,7 @@
 #include "report/axis.h"
 #include "report/html.h"
 #include "report/svg.h"
+#include "report/text.h"
 
 namespace palimpsest {
 namespace {
@@ -17,7 +18,7 @@ namespace {
 // In pixels of the unscaled picture, as wide as a plot.
 constexpr double kWidth = 526, kTop = 38, kCell = 22, kBottom = 50, kRight = 20, kGap = 8,
                  kCharacter = 6.6, kDeadWord = 34;
-constexpr size_t kLongestName = 30;
+constexpr size_t kLongestName = 30, kLongestTitle = 56;
 constexpr int kMostTicks = 7;
 
 // Viridis: even steps to the eye, in grey and to the colour-blind too.
@@ -68,13 +69,14 @@ class HeatPainter {
       PALIMPSEST_CHECK(row.values.size() == map.x.size() && row.dead.size() == map.x.size())
           << row.name << " has " << row.values.size() << " values and " << row.dead.size()
           << " marks at " << map.x.size() << " x";
-      longest = std::max(longest, std::min(row.name.size(), kLongestName));
+      longest = std::max(longest, std::min(TextWidth(row.name), kLongestName));
     }
     left_ = 2 * kGap + kCharacter * static_cast<double>(longest);
   }
 
   std::string Draw() {
-    out_ += SvgText(left_ + Area() / 2, kTop - 14, "middle", map_.title, "class=\"title\"");
+    out_ += SvgText(left_ + Area() / 2, kTop - 14, "middle", Shortened(map_.title, kLongestTitle),
+                    "class=\"title\"");
     for (size_t r = 0; r < map_.rows.size(); ++r) DrawRow(map_.rows[r], Top(r));
     absl::StrAppend(&out_, Rect(left_, kTop, Area(), Bottom() - kTop, "class=\"frame\""));
     DrawAxis();
@@ -100,10 +102,7 @@ class HeatPainter {
   double Bottom() const { return Top(map_.rows.size()); }
 
   void DrawRow(const HeatMap::Row& row, double top) {
-    const bool fits = row.name.size() <= kLongestName;
-    const std::string name =
-        fits ? row.name : "…" + row.name.substr(row.name.size() - kLongestName + 1);
-    out_ += SvgText(left_ - kGap, top + kCell / 2 + 4, "end", name);
+    out_ += SvgText(left_ - kGap, top + kCell / 2 + 4, "end", Shortened(row.name, kLongestName));
     absl::StrAppend(&out_, "<g shape-rendering=\"crispEdges\"><title>", EscapeHtml(row.name),
                     "</title>\n");
     for (size_t i = 0, end; i < map_.x.size(); i = end) {
@@ -120,7 +119,8 @@ class HeatPainter {
   }
 
   void DrawAxis() {
-    for (const double tick : AxisMap(AxisScale::kLinear, edges_, kMostTicks).ticks()) {
+    const AxisMap axis(AxisScale::kLinear, edges_, kMostTicks);
+    for (const double tick : axis.ticks()) {
       if (tick < edges_.front() || tick > edges_.back()) continue;
       out_ += SvgLine(X(tick), Bottom(), X(tick), Bottom() + 4, "class=\"frame\"");
       out_ += SvgText(X(tick), Bottom() + 18, "middle", TickLabel(tick));
@@ -165,12 +165,11 @@ std::string HeatScaleSvg(const HeatScale& scale) {
     svg += Rect(kLeft + kBar * i / kSteps, kBarTop, kBar / kSteps, kHeight,
                 absl::StrCat("fill=\"", ColorAt((i + 0.5) / kSteps), "\""));
   svg += "</g>\n";
-  const AxisMap axis(AxisScale::kLog10, {scale.low, scale.high}, 4);
-  for (const double tick : axis.ticks()) {
-    const double share = ShareOf(tick, scale);
-    if (share < -1e-9 || share > 1 + 1e-9) continue;
-    svg += SvgText(kLeft + kBar * share, kBarTop + kHeight + 15, "middle", TickLabel(tick));
-  }
+  const long first = std::lround(std::log10(scale.low)), last = std::lround(std::log10(scale.high));
+  for (long power = first; power <= last; power += 1 + (last - first) / kMostTicks)
+    svg += SvgText(
+        kLeft + kBar * static_cast<double>(power - first) / static_cast<double>(last - first),
+        kBarTop + kHeight + 15, "middle", absl::StrCat("1e", power));
   svg += DeadRect(kLeft + kBar + 24, kBarTop - 3, kDead, kHeight + 6);
   return SvgPlot(kLeft + kBar + 24 + kDead + kRight, kBarTop + kHeight + 22, svg);
 }

@@ -53,15 +53,23 @@ TEST(HeatMapSvg, TakesOneColumnOrNone) {
   map.rows = {{std::string(200, 'x'), {1}, {false}}};
   const std::string svg = HeatMapSvg(map, HeatScaleOf("ratio", {map}));
   EXPECT_EQ(Count(svg, " fill=\"#"), 1u);
-  EXPECT_THAT(svg, HasSubstr("…xxx"));
+  EXPECT_THAT(svg, HasSubstr("xxx…xxx"));
   EXPECT_THAT(HeatMapSvg({.title = "none", .x_label = "step", .x = {}, .rows = {}}, {}),
               Not(HasSubstr("nan")));
 }
 
+TEST(HeatMapSvg, HasItsTicksWithinTheCells) {
+  HeatMap map = Levels();
+  map.x = {100, 200, 300};
+  const std::string svg = HeatMapSvg(map, HeatScaleOf("ratio", {map}));
+  EXPECT_THAT(svg, AllOf(HasSubstr(">100<"), HasSubstr(">200<"), HasSubstr(">300<"),
+                         Not(HasSubstr(">0<")), Not(HasSubstr(">400<"))));
+}
+
 TEST(HeatScaleSvg, IsLabelledWithinItsEnds) {
   const std::string svg = HeatScaleSvg({"ratio", 1e-6, 1e-1});
-  EXPECT_THAT(svg, AllOf(HasSubstr(">ratio<"), HasSubstr(">1e-6<"), HasSubstr(">dead<"),
-                         Not(HasSubstr(">1<"))));
+  EXPECT_THAT(svg, AllOf(HasSubstr(">ratio<"), HasSubstr(">1e-6<"), HasSubstr(">1e-1<"),
+                         HasSubstr(">dead<"), Not(HasSubstr(">1e0<"))));
 }
 
 }  // namespace

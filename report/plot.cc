@@ -8,6 +8,7 @@
 #include "core/check.h"
 #include "report/html.h"
 #include "report/svg.h"
+#include "report/text.h"
 
 namespace palimpsest {
 namespace {
@@ -16,6 +17,7 @@ namespace {
 constexpr double kAreaWidth = 440, kAreaHeight = 280, kLeft = 66, kTop = 38, kBottom = 50,
                  kRight = 20, kLegendLine = 20, kLegendMark = 30, kCharacter = 7;
 constexpr int kMostXTicks = 8, kMostYTicks = 8;
+constexpr size_t kLongestTitle = 60;
 // More points than this are a curve, without a mark at each.
 constexpr size_t kMostMarks = 20;
 
@@ -109,7 +111,8 @@ class Painter {
     }
     absl::StrAppend(&out_, "<rect class=\"frame\" x=\"", kLeft, "\" y=\"", kTop, "\" width=\"",
                     kAreaWidth, "\" height=\"", kAreaHeight, "\"/>\n");
-    out_ += SvgText(kLeft + kAreaWidth / 2, kTop - 14, "middle", plot_.title, "class=\"title\"");
+    out_ += SvgText(kLeft + kAreaWidth / 2, kTop - 14, "middle",
+                    Shortened(plot_.title, kLongestTitle), "class=\"title\"");
     out_ += SvgText(kLeft + kAreaWidth / 2, bottom + 40, "middle", plot_.x.label);
     const double middle = kTop + kAreaHeight / 2;
     out_ += SvgText(15, middle, "middle", plot_.y.label,

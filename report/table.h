@@ -37,8 +37,8 @@ struct Table {
   std::vector<std::string> notes;  // Below it.
 };
 
-// For a terminal of `width` columns: columns that do not fit are left out, and named below; after
-// them texts are cut short.
+// For a terminal of `width` columns: long texts are cut short; columns that still do not fit are
+// left out, and named below.
 std::string TableText(const Table& table, int width);
 std::string TableMarkdown(const Table& table);
 // RFC 4180: a line of keys, then the rows of all tables, which have the same columns; the first

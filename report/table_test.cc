@@ -39,7 +39,7 @@ TEST(TableText, LeavesOutWhatDoesNotFitAndSaysSo) {
   EXPECT_THAT(narrow, HasSubstr("better"));
   const std::string narrower = TableText(Example(), 20);
   EXPECT_THAT(narrower, HasSubstr("(no room for ± 95%, note)"));
-  EXPECT_THAT(narrower, HasSubstr("<script>|`x`…  10.50\n"));
+  EXPECT_THAT(narrower, HasSubstr("<script>… \"y\"  10.50\n"));
 }
 
 TEST(TableText, DoesNothingToATerminal) {

@@ -5,18 +5,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "report/table.h"
+#include "report/text.h"
 
 namespace palimpsest {
 namespace {
 
-constexpr size_t kGap = 2, kLeastName = 8;
-
-bool StartsCharacter(char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }
-
-// In characters, each as wide as another.
-size_t Width(const std::string& text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), StartsCharacter));
-}
+constexpr size_t kGap = 2;
+// How short a text is cut for the sake of columns, and where these are gone.
+constexpr size_t kShortName = 32, kLeastName = 8;
 
 // Names come from files, and may hold anything.
 std::string ForTerminal(std::string text) {
@@ -26,19 +22,8 @@ std::string ForTerminal(std::string text) {
   return text;
 }
 
-std::string Cut(const std::string& text, size_t width) {
-  if (Width(text) <= width) return text;
-  std::string cut;
-  size_t characters = 0;
-  for (const char c : text) {
-    if (StartsCharacter(c) && ++characters >= width) break;
-    cut += c;
-  }
-  return cut + "…";
-}
-
 std::string Pad(const std::string& text, size_t width, bool right) {
-  const std::string space(width - std::min(width, Width(text)), ' ');
+  const std::string space(width - std::min(width, TextWidth(text)), ' ');
   return right ? space + text : text + space;
 }
 
@@ -48,8 +33,9 @@ class TextTable {
       : table_(table), room_(static_cast<size_t>(std::max(width, 1))) {
     for (size_t c = 0; c < table.columns.size(); ++c) {
       kept_.push_back(c);
-      size_t widest = Width(ForTerminal(table.columns[c].header));
-      for (const auto& row : table.rows) widest = std::max(widest, Width(ForTerminal(row[c].text)));
+      size_t widest = TextWidth(ForTerminal(table.columns[c].header));
+      for (const auto& row : table.rows)
+        widest = std::max(widest, TextWidth(ForTerminal(row[c].text)));
       widths_.push_back(widest);
     }
   }
@@ -77,8 +63,9 @@ class TextTable {
     return total - std::min(total, kGap);
   }
 
-  // Columns go first; the widest texts are cut where that is not enough.
+  // Long texts are cut first, then columns go, then texts are cut again.
   void Fit() {
+    CutTexts(kShortName);
     while (Total() > room_) {
       auto last = kept_.end();
       for (auto c = kept_.begin(); c != kept_.end(); ++c) {
@@ -89,10 +76,14 @@ class TextTable {
       if (last == kept_.end()) break;
       kept_.erase(last);
     }
+    CutTexts(kLeastName);
+  }
+
+  void CutTexts(size_t least) {
     while (Total() > room_) {
       auto widest = kept_.end();
       for (auto c = kept_.begin(); c != kept_.end(); ++c) {
-        if (!table_.columns[*c].number && widths_[*c] > kLeastName &&
+        if (!table_.columns[*c].number && widths_[*c] > least &&
             (widest == kept_.end() || widths_[*c] > widths_[*widest]))
           widest = c;
       }
@@ -105,7 +96,7 @@ class TextTable {
   std::string Line(Fn text_of) const {
     std::string line;
     for (const size_t c : kept_) {
-      const std::string text = Cut(ForTerminal(text_of(c)), widths_[c]);
+      const std::string text = Shortened(ForTerminal(text_of(c)), widths_[c]);
       absl::StrAppend(&line, line.empty() ? "" : std::string(kGap, ' '),
                       Pad(text, widths_[c], table_.columns[c].number));
     }
