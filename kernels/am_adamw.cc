@@ -1,39 +1,71 @@
 #include "kernels/am_adamw.h"
 
+#include <algorithm>
 #include <cmath>
 
-#include "kernels/blocks.h"
+#include "kernels/update_blocks.h"
 
 namespace palimpsest {
 
-constinit Kernel<AmAdamWSums(const AmAdamWArgs&)> am_adamw_sums("am_adamw_sums");
-constinit Kernel<void(const AmAdamWArgs&, const AmAdamWStep&)> am_adamw("am_adamw");
+constinit Kernel<void(absl::Span<const AmAdamWArgs>, double*)> am_adamw_sums("am_adamw_sums");
+constinit Kernel<void(absl::Span<const AmAdamWArgs>)> am_adamw("am_adamw");
 
 namespace {
 
+// What a P is made of, and beta: numbers of the parameter.
+template <typename T>
+double Correction(const AmAdamWArgs& args) {
+  return 1.0 - args.beta_max * ValueAt<T>(args.product, 0);
+}
+
+double Root(const AmAdamWArgs& args) {
+  return std::sqrt(1.0 - std::pow(args.beta2, StepsOf(args.update)));
+}
+
+template <typename T>
+double Beta(const AmAdamWArgs& args) {
+  if (StepsOf(args.update) == 1.0) return args.beta_max;
+  const double lr = args.lr, decay = args.weight_decay, lr_before = ValueAt<T>(args.lr_before, 0);
+  const double gap = lr > 0.0 ? (1.0 + decay * lr) * (lr_before / lr) * args.sums[0] : 0.0;
+  const double num = gap - args.sums[1] - decay * args.sums[2], den = args.sums[3];
+  return den > 0.0 ? std::clamp(num / den, 0.0, args.beta_max) : 0.0;
+}
+
+// What the next step is to know of this one.
+template <typename T>
+void Remember(const AmAdamWArgs& args, double beta) {
+  const double product = ValueAt<T>(args.product, 0);
+  const bool skips = Skips(args.update);
+  SetValue<T>(args.product_out, 0, skips ? product : product * beta);
+  SetValue<T>(args.lr_out, 0, skips ? ValueAt<T>(args.lr_before, 0) : args.lr);
+}
+
 // P of v, for numbers N.
-template <typename N>
+template <typename T>
 auto Metric(const AmAdamWArgs& args) {
-  const double root = std::sqrt(1.0 - std::pow(args.beta2, args.t));
-  return [root_scale = N(args.correction / root), eps = N(args.correction * args.eps)](N v) {
+  using N = Number<T>;
+  const double correction = Correction<T>(args);
+  return [root_scale = N(correction / Root(args)), eps = N(correction * args.eps)](N v) {
     return root_scale * Sqrt(v) + eps;
   };
 }
 
-template <typename T>
+template <typename T, typename G>
 Sums<4> SumAll(const AmAdamWArgs& args) {
   using N = Number<T>;
-  const N keep_v(args.beta2), write_v(1.0 - args.beta2), grad_scale(args.grad_scale),
+  const ParamUpdate& u = args.update;
+  const bool skips = Skips(u);
+  const N keep_v(args.beta2), write_v(1.0 - args.beta2), grad_scale(GradScale(u)),
       lambda(args.lambda), weight_decay(args.weight_decay), one(1.0);
-  const auto metric = Metric<N>(args);
-  return SumOfBlocks<4>(args.size, [&](int64_t begin, int64_t count) {
-    const T *params = At<T>(args.param, begin), *grads = At<T>(args.grad, begin),
-            *ds = At<T>(args.d, begin), *vs = At<T>(args.v, begin);
+  const auto metric = Metric<T>(args);
+  return SumOfBlocks<4>(u.size, [&](int64_t begin, int64_t count) {
+    const T *params = At<T>(u.param, begin), *ds = At<T>(args.d, begin), *vs = At<T>(args.v, begin);
+    const G* grads = At<G>(u.grad, begin);
     T* v_out = At<T>(args.v_out, begin);
     return SumBlock<T, 4>(count, [=](auto& sums, int64_t i, auto... n) {
-      const N param = Load(params + i, n...), d = Load(ds + i, n...),
+      const N param = Load(params + i, n...), d = Load(ds + i, n...), before = Load(vs + i, n...),
               g = grad_scale * Load(grads + i, n...);
-      const N v = keep_v * Load(vs + i, n...) + write_v * (g * g);
+      const N v = skips ? before : keep_v * before + write_v * (g * g);
       Store(v, v_out + i, n...);
       const N p = metric(v), pull = lambda * p, w = one / (p * (one + pull)), gap = d - g;
       const N inverse = w * (one + pull), weighted = w * gap;
@@ -45,67 +77,74 @@ Sums<4> SumAll(const AmAdamWArgs& args) {
   });
 }
 
-AmAdamWSums AmAdamWSumsCpu(const AmAdamWArgs& args) {
-  const auto [gap, slope, param_slope, curvature] =
-      DispatchState(args.dtype, [&]<typename T>() { return SumAll<T>(args); });
-  return {gap, slope, param_slope, curvature};
+void AmAdamWSumsCpu(absl::Span<const AmAdamWArgs> all, double* sums) {
+  for (const AmAdamWArgs& args : all) {
+    const Sums<4> own = DispatchUpdate(
+        args.update.dtype, [&]<typename T, typename G>() { return SumAll<T, G>(args); });
+    sums = std::copy(own.begin(), own.end(), sums);
+  }
 }
 
-template <typename T>
-void Update(const AmAdamWArgs& args, const AmAdamWStep& step) {
+template <typename T, typename G>
+void Update(const AmAdamWArgs& args) {
   using N = Number<T>;
-  const N keep_param(1.0 - step.lr * args.weight_decay), lr(step.lr), beta(step.beta),
-      write(1.0 - step.beta), grad_scale(args.grad_scale), lambda(args.lambda), one(1.0);
-  MapTensors<T>(args.size, {args.param, args.grad, args.d, args.v}, {args.param_out, args.d_out},
-                [=, metric = Metric<N>(args)](N param, N grad, N d, N v) {
-                  const N p = metric(v), pull = lambda * p;
-                  d = (write * (grad_scale * grad) + (pull + beta) * d) / (one + pull);
-                  return std::array{keep_param * param - lr * d / p, d};
-                });
+  const double beta_now = Beta<T>(args);
+  const N keep_param(1.0 - args.lr * args.weight_decay), lr(args.lr), beta(beta_now),
+      write(1.0 - beta_now), grad_scale(GradScale(args.update)), lambda(args.lambda), one(1.0);
+  MapUpdate<T, G>(args.update, Inputs<2>{args.d, args.v}, Outputs<1>{args.d_out},
+                  [=, metric = Metric<T>(args)](N param, N grad, N d, N v) {
+                    const N p = metric(v), pull = lambda * p;
+                    d = (write * (grad_scale * grad) + (pull + beta) * d) / (one + pull);
+                    return std::array{keep_param * param - lr * d / p, d};
+                  });
+  Remember<T>(args, beta_now);
 }
 
-void AmAdamWCpu(const AmAdamWArgs& args, const AmAdamWStep& step) {
-  DispatchState(args.dtype, [&]<typename T>() { Update<T>(args, step); });
+void AmAdamWCpu(absl::Span<const AmAdamWArgs> all) {
+  for (const AmAdamWArgs& args : all)
+    DispatchUpdate(args.update.dtype, [&]<typename T, typename G>() { Update<T, G>(args); });
 }
 
 PALIMPSEST_REGISTER_KERNEL(am_adamw_sums, kCpu, AmAdamWSumsCpu);
 PALIMPSEST_REGISTER_KERNEL(am_adamw, kCpu, AmAdamWCpu);
 
+template <typename T>
 double MetricReference(const AmAdamWArgs& args, double v) {
-  return args.correction * (std::sqrt(v / (1.0 - std::pow(args.beta2, args.t))) + args.eps);
+  return Correction<T>(args) * (std::sqrt(v) / Root(args) + args.eps);
 }
 
 }  // namespace
 
-AmAdamWSums AmAdamWSumsReference(const AmAdamWArgs& args) {
-  AmAdamWSums sums;
-  DispatchState(args.dtype, [&]<typename T>() {
-    for (int64_t i = 0; i < args.size; ++i) {
-      const double param = ValueAt<T>(args.param, i), d = ValueAt<T>(args.d, i),
-                   g = args.grad_scale * ValueAt<T>(args.grad, i);
-      const double v = args.beta2 * ValueAt<T>(args.v, i) + (1.0 - args.beta2) * g * g;
-      const double p = MetricReference(args, v), w = 1.0 / (p * (1.0 + args.lambda * p));
+std::array<double, 4> AmAdamWSumsReference(const AmAdamWArgs& args) {
+  const ParamUpdate& u = args.update;
+  std::array<double, 4> sums = {};
+  DispatchUpdate(u.dtype, [&]<typename T, typename G>() {
+    for (int64_t i = 0; i < u.size; ++i) {
+      const double param = ValueAt<T>(u.param, i), d = ValueAt<T>(args.d, i),
+                   before = ValueAt<T>(args.v, i), g = GradScale(u) * ValueAt<G>(u.grad, i);
+      const double v = Skips(u) ? before : args.beta2 * before + (1.0 - args.beta2) * g * g;
+      const double p = MetricReference<T>(args, v), w = 1.0 / (p * (1.0 + args.lambda * p));
       SetValue<T>(args.v_out, i, v);
-      sums.gap += g * (d / p + args.weight_decay * param);
-      sums.slope += (d - g) * (g + args.lambda * p * d) * w;
-      sums.param_slope += param * (d - g);
-      sums.curvature += (d - g) * (d - g) * w;
+      sums[0] += g * (d / p + args.weight_decay * param);
+      sums[1] += (d - g) * (g + args.lambda * p * d) * w;
+      sums[2] += param * (d - g);
+      sums[3] += (d - g) * (d - g) * w;
     }
   });
   return sums;
 }
 
-void AmAdamWReference(const AmAdamWArgs& args, const AmAdamWStep& step) {
-  DispatchState(args.dtype, [&]<typename T>() {
-    for (int64_t i = 0; i < args.size; ++i) {
-      const double g = args.grad_scale * ValueAt<T>(args.grad, i);
-      const double p = MetricReference(args, ValueAt<T>(args.v, i)), pull = args.lambda * p;
-      const double d =
-          ((1.0 - step.beta) * g + (pull + step.beta) * ValueAt<T>(args.d, i)) / (1.0 + pull);
-      const double kept = (1.0 - step.lr * args.weight_decay) * ValueAt<T>(args.param, i);
-      SetValue<T>(args.d_out, i, d);
-      SetValue<T>(args.param_out, i, kept - step.lr * d / p);
-    }
+void AmAdamWReference(const AmAdamWArgs& args) {
+  DispatchUpdate(args.update.dtype, [&]<typename T, typename G>() {
+    const double beta = Beta<T>(args);
+    MapUpdateReference<T, G>(
+        args.update, Inputs<2>{args.d, args.v}, Outputs<1>{args.d_out},
+        [&](double param, double g, const auto& x) {
+          const double p = MetricReference<T>(args, x[1]), pull = args.lambda * p;
+          const double d = ((1.0 - beta) * g + (pull + beta) * x[0]) / (1.0 + pull);
+          return std::array{(1.0 - args.lr * args.weight_decay) * param - args.lr * d / p, d};
+        });
+    Remember<T>(args, beta);
   });
 }
 

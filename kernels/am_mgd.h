@@ -1,32 +1,36 @@
 #ifndef KERNELS_AM_MGD_H_
 #define KERNELS_AM_MGD_H_
 
-#include <cstdint>
+#include <array>
 
-#include "core/dtype.h"
+#include "absl/types/span.h"
 #include "core/kernel.h"
+#include "kernels/update.h"
 
 namespace palimpsest {
 
-// What Adaptive Memory Momentum (arXiv 2510.04988) has to know of a gradient and its memory d, with
+// Adaptive Memory Momentum (arXiv 2510.04988), in two passes, with
 // g = grad_scale grad + weight_decay param:
-//   g^2 = sum_i g_i^2,  gap^2 = sum_i (d_i - g_i)^2
-// Then beta = clip((1 + lambda) g^2 / gap^2 - lambda, 0, beta_max), with sums over one parameter or
-// over all of a model, and sgd steps with keep = (beta + lambda) / (1 + lambda), write = 1 - keep.
+//   beta = clip(num / den, 0, beta_max), 0 where den is 0
+//   num = (1 + lambda) sum g^2 - lambda sum (d - g)^2,  den = sum (d - g)^2
+//   d = ((beta + lambda) d + (1 - beta) g) / (1 + lambda),  param = param - lr d
+// At the first step d = g. The sums are over one parameter or over all of a model.
 struct AmMgdArgs {
-  DType dtype;  // f64 or f32, of all.
-  int64_t size;
-  const void *param, *grad, *d;  // param is read only if there is decay.
-  double weight_decay = 0.0, grad_scale = 1.0;
+  ParamUpdate update;
+  const void* d;
+  void* d_out = nullptr;
+  double lr = 0.0, weight_decay = 0.0, lambda = 0.0, beta_max = 1.0;
+  const double* sums = nullptr;  // num and den, [2], where the tensors are.
 };
-struct AmMgdSums {
-  double g2 = 0.0, gap2 = 0.0;
-};
-// Squared and summed in f64, in an order given by the size alone.
-extern Kernel<AmMgdSums(const AmMgdArgs&)> am_mgd_sums;
+// sums [size, 2]: num and den of each, squared and summed in f64, in an order given by the sizes
+// alone; total [2]: their sum, not wanted if null.
+extern Kernel<void(absl::Span<const AmMgdArgs>, double* sums, double* total)> am_mgd_sums;
+// The step of each with its `sums`.
+extern Kernel<void(absl::Span<const AmMgdArgs>)> am_mgd;
 
-// The definition: one element after another, in f64.
-AmMgdSums AmMgdSumsReference(const AmMgdArgs& args);
+// The definitions: one element after another, in f64.
+std::array<double, 2> AmMgdSumsReference(const AmMgdArgs& args);
+void AmMgdReference(const AmMgdArgs& args);
 
 }  // namespace palimpsest
 

@@ -54,7 +54,7 @@ def simulated_library(name, srcs, deps, hdrs = [], visibility = None):
         ] + ["//core", "//kernels/cuda/simulator:headers"],
     )
 
-def kernel(name, cuda = False, srcs = [], deps = [], cuda_deps = [], textual_hdrs = [], copts = []):
+def kernel(name, cuda = False, srcs = [], deps = [], cuda_deps = [], kernels = [], textual_hdrs = [], copts = []):
     """NAME.h and NAME.cc, and NAME.cu where there is CUDA. Depend on it as :NAME; tests that want the
     simulated GPU, too, on :NAME_simulated.
 
@@ -66,6 +66,7 @@ def kernel(name, cuda = False, srcs = [], deps = [], cuda_deps = [], textual_hdr
       srcs: other .cc files of the CPU's part.
       deps: what NAME.h and NAME.cc include; //core is among them.
       cuda_deps: what NAME.cu includes beyond these: labels of @local_cuda are resolved only with CUDA.
+      kernels: other kernels, by name, that each implementation calls on its own device.
       textual_hdrs: headers for NAME.cc alone.
       copts: further options for the .cc files.
     """
@@ -76,7 +77,7 @@ def kernel(name, cuda = False, srcs = [], deps = [], cuda_deps = [], textual_hdr
         copts = KERNEL_COPTS + copts,
         alwayslink = True,
         visibility = ["//visibility:private"],
-        deps = ["//core"] + deps,
+        deps = ["//core"] + deps + [":" + other + "_cpu" for other in kernels],
     )
     if cuda:
         cuda_library(
@@ -84,15 +85,23 @@ def kernel(name, cuda = False, srcs = [], deps = [], cuda_deps = [], textual_hdr
             srcs = [name + ".cu"],
             alwayslink = True,
             visibility = ["//visibility:private"],
-            deps = [":" + name + "_cpu"] + cuda_deps,
+            deps = [":" + name + "_cpu"] + cuda_deps + [":" + other + "_cuda" for other in kernels],
         )
         simulated_library(
             name = name + "_simulated",
             srcs = [name + ".cu"],
             visibility = ["//:__subpackages__"],
-            deps = [":" + name + "_cpu"] + cuda_deps,
+            deps = [":" + name + "_cpu"] + cuda_deps + [":" + other + "_simulated" for other in kernels],
         )
     native.cc_library(
         name = name,
         deps = [":" + name + "_cpu"] + (if_cuda([":" + name + "_cuda"]) if cuda else []),
+    )
+
+def simulated_kernels(name):
+    """All kernels of this folder on the simulated GPU, for tests of what stands above them: the last line of BUILD."""
+    native.cc_library(
+        name = name,
+        visibility = ["//:__subpackages__"],
+        deps = [":" + rule for rule in native.existing_rules() if rule.endswith("_simulated")],
     )

@@ -1,25 +1,24 @@
 #ifndef KERNELS_LION_H_
 #define KERNELS_LION_H_
 
-#include <cstdint>
-
-#include "core/dtype.h"
+#include "absl/types/span.h"
 #include "core/kernel.h"
+#include "kernels/update.h"
 
 namespace palimpsest {
 
 // Lion (Chen et al. 2023, arXiv 2302.06675) in one pass, with g = grad_scale grad:
 //   param = (1 - lr weight_decay) param - lr sign(beta1 m + (1 - beta1) g)
 //   m = beta2 m + (1 - beta2) g
-// sign(0) = 0. An output may be its own input.
+// sign(0) = 0.
 struct LionArgs {
-  DType dtype;  // f64 or f32, of all.
-  int64_t size;
-  const void *param, *grad, *m;
-  void *param_out, *m_out;
-  double lr, beta1, beta2, weight_decay = 0.0, grad_scale = 1.0;
+  ParamUpdate update;
+  const void* m;
+  void* m_out;
+  double lr, beta1, beta2, weight_decay = 0.0;
 };
-extern Kernel<void(const LionArgs&)> lion;
+// Each of them.
+extern Kernel<void(absl::Span<const LionArgs>)> lion;
 
 // The definition: one element after another, in f64.
 void LionReference(const LionArgs& args);

@@ -74,44 +74,38 @@ void Measure(benchmark::State& state, double passes, void (*kernel)(const Buffer
   state.counters["two_over_one"] = one / two;
 }
 
+ParamUpdate UpdateOf(const Buffers& b) {
+  return {.dtype = kF32, .size = b.size, .param = b.p, .grad = b.g, .param_out = b.p, .t = 10};
+}
+
 void AdamW(const Buffers& b) {
-  adamw(kCpu, {.dtype = kF32,
-               .size = b.size,
-               .param = b.p,
-               .grad = b.g,
-               .m = b.d,
-               .v = b.s,
-               .param_out = b.p,
-               .m_out = b.d,
-               .v_out = b.s,
-               .lr = 1e-4,
-               .beta1 = 0.9,
-               .beta2 = 0.999,
-               .eps = 1e-8,
-               .weight_decay = 0.01,
-               .grad_scale = 1.0,
-               .t = 10});
+  adamw(kCpu, {{.update = UpdateOf(b),
+                .m = b.d,
+                .v = b.s,
+                .m_out = b.d,
+                .v_out = b.s,
+                .lr = 1e-4,
+                .beta1 = 0.9,
+                .beta2 = 0.999,
+                .eps = 1e-8,
+                .weight_decay = 0.01}});
 }
 
 SgdArgs SgdOf(const Buffers& b, bool momentum) {
-  return {.dtype = kF32,
-          .size = b.size,
-          .param = b.p,
-          .grad = b.g,
+  return {.update = UpdateOf(b),
           .m = momentum ? b.d : nullptr,
-          .param_out = b.p,
           .m_out = momentum ? b.d : nullptr,
           .lr = 1e-4,
           .keep = 0.9,
           .weight_decay = 0.01};
 }
-void Sgd(const Buffers& b) { sgd(kCpu, SgdOf(b, false)); }
-void SgdMomentum(const Buffers& b) { sgd(kCpu, SgdOf(b, true)); }
+void Sgd(const Buffers& b) { sgd(kCpu, {SgdOf(b, false)}); }
+void SgdMomentum(const Buffers& b) { sgd(kCpu, {SgdOf(b, true)}); }
 
 void Nesterov(const Buffers& b) {
   SgdArgs args = SgdOf(b, true);
   args.lookahead = true;
-  sgd(kCpu, args);
+  sgd(kCpu, {args});
 }
 
 // The weights, a memory of the steps taken.
@@ -138,17 +132,13 @@ void EmaRead(const Buffers& b) {
 }
 
 void Lion(const Buffers& b) {
-  lion(kCpu, {.dtype = kF32,
-              .size = b.size,
-              .param = b.p,
-              .grad = b.g,
-              .m = b.d,
-              .param_out = b.p,
-              .m_out = b.d,
-              .lr = 1e-4,
-              .beta1 = 0.9,
-              .beta2 = 0.99,
-              .weight_decay = 0.01});
+  lion(kCpu, {{.update = UpdateOf(b),
+               .m = b.d,
+               .m_out = b.d,
+               .lr = 1e-4,
+               .beta1 = 0.9,
+               .beta2 = 0.99,
+               .weight_decay = 0.01}});
 }
 
 void RmsStep(const Buffers& b) {
@@ -168,34 +158,47 @@ void RmsStep(const Buffers& b) {
 }
 
 void AmMgdSumsOf(const Buffers& b) {
-  benchmark::DoNotOptimize(
-      am_mgd_sums(kCpu, {.dtype = kF32, .size = b.size, .param = b.p, .grad = b.g, .d = b.d}));
+  double sums[2];
+  am_mgd_sums(kCpu, {{.update = UpdateOf(b), .d = b.d}}, sums, nullptr);
+  benchmark::DoNotOptimize(sums);
 }
 
-AmAdamWArgs AmAdamWOf(const Buffers& b) {
-  return {.dtype = kF32,
-          .size = b.size,
-          .param = b.p,
-          .grad = b.g,
+AmAdamWArgs AmAdamWOf(const Buffers& b, const float* product, float* out, const double* sums) {
+  return {.update = UpdateOf(b),
           .d = b.d,
           .v = b.s,
-          .param_out = b.p,
           .d_out = b.d,
           .v_out = b.s,
+          .product = product,
+          .lr_before = product,
+          .product_out = out,
+          .lr_out = out + 1,
+          .lr = 1e-4,
+          .beta_max = 0.9,
           .beta2 = 0.999,
           .eps = 1e-8,
           .lambda = 0.1,
           .weight_decay = 0.01,
-          .correction = 0.9,
-          .t = 10};
+          .sums = sums};
 }
 void AmAdamWSumsOf(const Buffers& b) {
-  benchmark::DoNotOptimize(am_adamw_sums(kCpu, AmAdamWOf(b)));
+  const float product = 0.1f;
+  float out[2];
+  double sums[4];
+  am_adamw_sums(kCpu, {AmAdamWOf(b, &product, out, nullptr)}, sums);
+  benchmark::DoNotOptimize(sums);
 }
-void AmAdamWStepOf(const Buffers& b) { am_adamw(kCpu, AmAdamWOf(b), {.lr = 1e-4, .beta = 0.5}); }
+void AmAdamWStepOf(const Buffers& b) {
+  const float product = 0.1f;
+  const double sums[4] = {1.0, 0.0, 0.0, 2.0};
+  float out[2];
+  am_adamw(kCpu, {AmAdamWOf(b, &product, out, sums)});
+}
 
 void SumSquares(const Buffers& b) {
-  benchmark::DoNotOptimize(sum_squares(kCpu, {.dtype = kF32, .size = b.size, .x = b.g}));
+  double sum;
+  sum_squares(kCpu, {{.dtype = kF32, .size = b.size, .x = b.g}}, &sum);
+  benchmark::DoNotOptimize(sum);
 }
 
 #define PALIMPSEST_BANDWIDTH(name, passes, kernel) \

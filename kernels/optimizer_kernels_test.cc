@@ -1,223 +1,51 @@
-// Every optimizer kernel against its definition, in one table.
+// Every optimizer kernel against its definition, in one table, on every device.
 #include <cmath>
-#include <functional>
 #include <limits>
 #include <string>
+#include <tuple>
 #include <vector>
 
+#include "core/allocator.h"
 #include "core/parallel.h"
 #include "core/random.h"
 #include "core/tensor.h"
 #include "gtest/gtest.h"
-#include "kernels/adamw.h"
-#include "kernels/am_adamw.h"
-#include "kernels/am_mgd.h"
-#include "kernels/ema.h"
-#include "kernels/lion.h"
-#include "kernels/rms_step.h"
-#include "kernels/sgd.h"
+#include "kernels/optimizer_kernel_rows.h"
 
 namespace palimpsest {
 namespace {
 
-// Tensors of a kernel. Input 0 is the parameter, 1 the gradient; those from 2 on are state, none
-// negative.
-struct Call {
-  DType dtype;
-  int64_t size;
-  std::vector<const void*> in;
-  std::vector<void*> out;
-};
-
-struct Row {
-  std::string name;
-  size_t inputs;
-  std::vector<size_t> in_place;  // The input that each output may be.
-  // What is returned: sums.
-  std::function<std::vector<double>(const Call&, bool reference)> run;
-};
-
-template <typename Args>
-std::vector<double> Run(const Kernel<void(const Args&)>& kernel, void (*definition)(const Args&),
-                        const Args& args, bool reference) {
-  reference ? definition(args) : kernel(Device::kCpu, args);
-  return {};
-}
-
-std::vector<double> AdamW(const Call& c, bool reference) {
-  return Run(adamw, AdamWReference,
-             {.dtype = c.dtype,
-              .size = c.size,
-              .param = c.in[0],
-              .grad = c.in[1],
-              .m = c.in[2],
-              .v = c.in[3],
-              .param_out = c.out[0],
-              .m_out = c.out[1],
-              .v_out = c.out[2],
-              .lr = 0.03,
-              .beta1 = 0.9,
-              .beta2 = 0.95,
-              .eps = 1e-6,
-              .weight_decay = 0.1,
-              .grad_scale = 0.7,
-              .t = 3},
-             reference);
-}
-
-Row Sgd(const std::string& name, bool momentum, bool lookahead, double weight_decay) {
-  const auto run = [=](const Call& c, bool reference) {
-    return Run(sgd, SgdReference,
-               {.dtype = c.dtype,
-                .size = c.size,
-                .param = c.in[0],
-                .grad = c.in[1],
-                .m = momentum ? c.in[2] : nullptr,
-                .param_out = c.out[0],
-                .m_out = momentum ? c.out[1] : nullptr,
-                .lr = 0.03,
-                .keep = 0.9,
-                .write = 0.6,
-                .weight_decay = weight_decay,
-                .grad_scale = 0.7,
-                .lookahead = lookahead},
-               reference);
-  };
-  if (momentum) return {name, 3, {0, 2}, run};
-  return {name, 2, {0}, run};
-}
-
-Row Ema(const std::string& name, bool read, bool lookahead) {
-  const auto run = [=](const Call& c, bool reference) {
-    return Run(ema, EmaReference,
-               {.dtype = c.dtype,
-                .size = c.size,
-                .m = c.in[0],
-                .grad = c.in[1],
-                .m_out = c.out[0],
-                .read = read ? c.out[1] : nullptr,
-                .keep = 0.9,
-                .write = -0.2,
-                .grad_scale = 0.7,
-                .read_scale = 1.3,
-                .lookahead = lookahead},
-               reference);
-  };
-  if (read) return {name, 2, {0, 1}, run};
-  return {name, 2, {0}, run};
-}
-
-std::vector<double> Lion(const Call& c, bool reference) {
-  return Run(lion, LionReference,
-             {.dtype = c.dtype,
-              .size = c.size,
-              .param = c.in[0],
-              .grad = c.in[1],
-              .m = c.in[2],
-              .param_out = c.out[0],
-              .m_out = c.out[1],
-              .lr = 0.03,
-              .beta1 = 0.9,
-              .beta2 = 0.99,
-              .weight_decay = 0.1,
-              .grad_scale = 0.7},
-             reference);
-}
-
-std::vector<double> RmsStep(const Call& c, bool reference) {
-  return Run(rms_step, RmsStepReference,
-             {.dtype = c.dtype,
-              .size = c.size,
-              .param = c.in[0],
-              .u = c.in[2],
-              .x = c.in[1],
-              .v = c.in[3],
-              .param_out = c.out[0],
-              .v_out = c.out[1],
-              .keep_param = 0.99,
-              .step = 0.03,
-              .keep_v = 0.9,
-              .write_v = 0.2,
-              .x_scale = 0.7,
-              .root_scale = 1.1,
-              .eps = 1e-6},
-             reference);
-}
-
-std::vector<double> AmMgd(const Call& c, bool reference, double weight_decay) {
-  const AmMgdArgs args{.dtype = c.dtype,
-                       .size = c.size,
-                       .param = c.in[0],
-                       .grad = c.in[1],
-                       .d = c.in[2],
-                       .weight_decay = weight_decay,
-                       .grad_scale = 0.7};
-  const AmMgdSums sums = reference ? AmMgdSumsReference(args) : am_mgd_sums(Device::kCpu, args);
-  return {sums.g2, sums.gap2};
-}
-
-AmAdamWArgs AmAdamWOf(const Call& c) {
-  return {.dtype = c.dtype,
-          .size = c.size,
-          .param = c.in[0],
-          .grad = c.in[1],
-          .d = c.in[2],
-          .v = c.in[3],
-          .param_out = c.out[0],
-          .d_out = c.out.back(),
-          .v_out = c.out[0],
-          .beta2 = 0.95,
-          .eps = 1e-6,
-          .lambda = 0.1,
-          .weight_decay = 0.1,
-          .grad_scale = 0.7,
-          .correction = 0.6,
-          .t = 3};
-}
-
-std::vector<double> AmAdamWSumsOf(const Call& c, bool reference) {
-  const AmAdamWArgs args = AmAdamWOf(c);
-  const AmAdamWSums sums =
-      reference ? AmAdamWSumsReference(args) : am_adamw_sums(Device::kCpu, args);
-  return {sums.gap, sums.slope, sums.param_slope, sums.curvature};
-}
-
-std::vector<double> AmAdamWStepOf(const Call& c, bool reference) {
-  const AmAdamWStep step{.lr = 0.03, .beta = 0.4};
-  if (reference) {
-    AmAdamWReference(AmAdamWOf(c), step);
-  } else {
-    am_adamw(Device::kCpu, AmAdamWOf(c), step);
+class OptimizerKernels : public testing::TestWithParam<std::tuple<Row, Device>> {
+ protected:
+  void SetUp() override {
+    if (!Allocator::Has(device())) GTEST_SKIP() << "there is no device " << device();
   }
-  return {};
-}
-
-const std::vector<Row>& Rows() {
-  static const auto* rows = new std::vector<Row>{
-      {"adamw", 4, {0, 2, 3}, AdamW},
-      Sgd("sgd", false, false, 0.1),
-      Sgd("sgd_momentum", true, false, 0.0),
-      Sgd("sgd_nesterov", true, true, 0.1),
-      Ema("ema", false, false),
-      Ema("ema_read", true, false),
-      Ema("ema_ahead", true, true),
-      {"lion", 3, {0, 2}, Lion},
-      {"rms_step", 4, {0, 3}, RmsStep},
-      {"am_mgd_sums", 3, {}, [](const Call& c, bool r) { return AmMgd(c, r, 0.0); }},
-      {"am_mgd_sums_decay", 3, {}, [](const Call& c, bool r) { return AmMgd(c, r, 0.1); }},
-      {"am_adamw_sums", 4, {3}, AmAdamWSumsOf},
-      {"am_adamw_step", 4, {0, 2}, AmAdamWStepOf},
-  };
-  return *rows;
-}
-
-class OptimizerKernels : public testing::TestWithParam<Row> {};
-INSTANTIATE_TEST_SUITE_P(All, OptimizerKernels, testing::ValuesIn(Rows()),
-                         [](const auto& info) { return info.param.name; });
+  static const Row& row() { return std::get<Row>(GetParam()); }
+  static Device device() { return std::get<Device>(GetParam()); }
+  static std::vector<DType> DTypes() {
+    if (!row().of_parameters) return {DType::kF64, DType::kF32};
+    return {DType::kF64, DType::kF32, DType::kBf16};
+  }
+};
+INSTANTIATE_TEST_SUITE_P(All, OptimizerKernels,
+                         testing::Combine(testing::ValuesIn(Rows()),
+                                          testing::Values(Device::kCpu, Device::kCuda,
+                                                          Device::kSimulatedCuda)),
+                         [](const auto& info) {
+                           return std::get<Row>(info.param).name + "_" +
+                                  testing::PrintToString(std::get<Device>(info.param));
+                         });
 
 struct Result {
-  Tensors out;
+  Tensors out;  // On the host.
+  Tensor low;
   std::vector<double> sums;
+};
+
+struct Options {
+  int64_t begin = 0, end = -1;  // Of the elements.
+  bool in_place = false, reference = false;
+  double grad_scale = 0.7;
 };
 
 Tensors Inputs(const Row& row, DType dtype, int64_t size) {
@@ -229,26 +57,35 @@ Tensors Inputs(const Row& row, DType dtype, int64_t size) {
     std::vector<double> x(size);
     for (int64_t j = 0; j < size; ++j)
       x[j] = i < 2 ? draws[j % kPeriod] : std::abs(draws[j % kPeriod]);
-    in.push_back(Tensor::FromVector({size}, x, dtype));
+    in.push_back(Tensor::FromVector({size}, x, i == 1 ? dtype : StateOf(dtype)));
   }
   return in;
 }
 
-// Elements [begin, end) of what `in` holds.
-Result RunOn(const Row& row, const Tensors& in, int64_t begin, int64_t end, bool reference) {
-  Call call{in[0].dtype(), end - begin, {}, {}};
-  const auto offset = begin * static_cast<int64_t>(SizeOf(call.dtype));
-  for (const Tensor& x : in) call.in.push_back(static_cast<const char*>(x.raw()) + offset);
+Result RunOn(Device device, const Row& row, const Tensors& in, const Options& o = {}) {
+  const int64_t end = o.end < 0 ? in[0].size() : o.end;
+  Call call{device, in[1].dtype(), end - o.begin, {}, {}, nullptr, o.grad_scale, o.reference};
+  if (o.reference) call.device = Device::kCpu;
+  std::vector<Tensor> there;
+  for (const Tensor& x : in) {
+    there.push_back(Tensor::FromVector(x.shape(), x.ToVector(), x.dtype()));
+    there.back() = CopyTo(there.back(), call.device);
+    const auto offset = o.begin * static_cast<int64_t>(SizeOf(x.dtype()));
+    call.in.push_back(static_cast<const char*>(there.back().raw()) + offset);
+  }
   Result result;
-  for (size_t i = 0; i < row.in_place.size(); ++i) {
-    result.out.push_back(Tensor::Full({call.size}, 0.0, call.dtype));
+  for (size_t place : row.in_place) {
+    result.out.push_back(o.in_place ? there[place]
+                                    : Tensor::Empty({call.size}, in[0].dtype(), call.device));
     call.out.push_back(result.out.back().mutable_raw());
   }
-  result.sums = row.run(call, reference);
+  if (call.dtype == DType::kBf16 && !row.in_place.empty() && row.in_place[0] == 0) {
+    result.low = Tensor::Empty({call.size}, DType::kBf16, call.device);
+    call.low = result.low.mutable_raw();
+  }
+  result.sums = row.run(call);
+  for (Tensor& x : result.out) x = CopyTo(x, Device::kCpu);
   return result;
-}
-Result RunOn(const Row& row, const Tensors& in, bool reference = false) {
-  return RunOn(row, in, 0, in[0].size(), reference);
 }
 
 void ExpectSame(const Result& a, const Result& b) {
@@ -258,11 +95,12 @@ void ExpectSame(const Result& a, const Result& b) {
 }
 
 TEST_P(OptimizerKernels, IsItsDefinition) {
-  for (const auto& [dtype, tolerance] :
-       {std::pair(DType::kF64, 1e-12), std::pair(DType::kF32, 2e-6)}) {
+  for (DType dtype : DTypes()) {
+    const double tolerance = dtype == DType::kF64 ? 1e-12 : 2e-6;
     for (int64_t size : {0, 1, 15, 17, 4096, 4097, 50001}) {
-      const Tensors in = Inputs(GetParam(), dtype, size);
-      const Result got = RunOn(GetParam(), in), want = RunOn(GetParam(), in, true);
+      const Tensors in = Inputs(row(), dtype, size);
+      const Result got = RunOn(device(), row(), in),
+                   want = RunOn(device(), row(), in, {.reference = true});
       for (size_t i = 0; i < want.sums.size(); ++i) {
         EXPECT_NEAR(got.sums[i], want.sums[i],
                     tolerance * (std::abs(want.sums[i]) + std::sqrt(size)))
@@ -274,24 +112,29 @@ TEST_P(OptimizerKernels, IsItsDefinition) {
           ASSERT_NEAR(x[j], y[j], tolerance * (1 + std::abs(y[j])))
               << dtype << " " << size << " " << j;
       }
+      if (!got.low) continue;
+      const std::vector<double> master = got.out[0].ToVector();
+      EXPECT_EQ(got.low.ToVector(), Tensor::FromVector({size}, master, DType::kBf16).ToVector());
     }
   }
 }
 
-TEST_P(OptimizerKernels, SameBitsForAnyNumberOfThreads) {
-  const Tensors in = Inputs(GetParam(), DType::kF32, 1100001);
+TEST_P(OptimizerKernels, SameBitsEachTimeForAnyNumberOfThreads) {
+  const Tensors in =
+      Inputs(row(), DType::kF32, device() == Device::kSimulatedCuda ? 40001 : 1100001);
   const int threads = NumThreads();
   SetNumThreads(1);
-  const Result one = RunOn(GetParam(), in);
+  const Result one = RunOn(device(), row(), in);
   SetNumThreads(3);
-  const Result three = RunOn(GetParam(), in);
+  const Result three = RunOn(device(), row(), in);
   SetNumThreads(threads);
   ExpectSame(one, three);
 }
 
 TEST_P(OptimizerKernels, AnElementIsTheSameWhereverItStands) {
-  const Tensors in = Inputs(GetParam(), DType::kF32, 5000);
-  const Result all = RunOn(GetParam(), in), some = RunOn(GetParam(), in, 13, 4130, false);
+  const Tensors in = Inputs(row(), DType::kF32, 5000);
+  const Result all = RunOn(device(), row(), in),
+               some = RunOn(device(), row(), in, {.begin = 13, .end = 4130});
   for (size_t i = 0; i < all.out.size(); ++i) {
     const std::vector<double> x = all.out[i].ToVector(), y = some.out[i].ToVector();
     EXPECT_EQ(std::vector<double>(x.begin() + 13, x.begin() + 4130), y) << i;
@@ -299,36 +142,39 @@ TEST_P(OptimizerKernels, AnElementIsTheSameWhereverItStands) {
 }
 
 TEST_P(OptimizerKernels, WorksInPlace) {
-  for (DType dtype : {DType::kF64, DType::kF32}) {
-    const Result want = RunOn(GetParam(), Inputs(GetParam(), dtype, 5001));
-    Tensors in = Inputs(GetParam(), dtype, 5001);
-    Call call{dtype, 5001, {}, {}};
-    for (const Tensor& x : in) call.in.push_back(x.raw());
-    Result got;
-    for (size_t place : GetParam().in_place) {
-      call.out.push_back(in[place].mutable_raw());
-      got.out.push_back(in[place]);
-    }
-    got.sums = GetParam().run(call, false);
-    EXPECT_EQ(got.sums, want.sums);
-    for (size_t i = 0; i < got.out.size(); ++i)
-      EXPECT_EQ(got.out[i].ToVector(), want.out[i].ToVector()) << i;
+  for (DType dtype : DTypes()) {
+    const Tensors in = Inputs(row(), dtype, 5001);
+    ExpectSame(RunOn(device(), row(), in, {.in_place = true}), RunOn(device(), row(), in));
   }
 }
 
 TEST_P(OptimizerKernels, NaNShowsWhereItIsAndNowhereElse) {
   for (int64_t at : {3, 4097}) {
-    Tensors in = Inputs(GetParam(), DType::kF32, 4100);
-    const Result clean = RunOn(GetParam(), in);
+    Tensors in = Inputs(row(), DType::kF32, 4100);
+    const Result clean = RunOn(device(), row(), in);
     in[1].mutable_data<float>()[at] = std::numeric_limits<float>::quiet_NaN();
-    const Result got = RunOn(GetParam(), in);
-    for (double sum : got.sums) EXPECT_TRUE(std::isnan(sum));
-    for (size_t i = 0; i < GetParam().in_place.size(); ++i) {
+    const Result got = RunOn(device(), row(), in);
+    for (double sum : got.sums)
+      EXPECT_TRUE(std::isnan(sum) || row().in_place.size() > 1);  // Or what is no sum.
+    for (size_t i = 0; i < got.out.size(); ++i) {
       std::vector<double> x = got.out[i].ToVector(), y = clean.out[i].ToVector();
       EXPECT_TRUE(std::isnan(x[at])) << i;
       x[at] = y[at] = 0.0;
       EXPECT_EQ(x, y) << i;
     }
+  }
+}
+
+TEST_P(OptimizerKernels, ChangesNothingWhereTheGradientsAreNotFinite) {
+  if (!row().of_parameters) return;
+  for (DType dtype : DTypes()) {
+    const Tensors in = Inputs(row(), dtype, 4099);
+    const Result got = RunOn(device(), row(), in, {.grad_scale = std::nan("")});
+    for (size_t i = 0; i < got.out.size(); ++i)
+      EXPECT_EQ(got.out[i].ToVector(), in[row().in_place[i]].ToVector()) << i;
+    if (row().name != "am_adamw_step") continue;
+    EXPECT_NEAR(got.sums[0], 0.4, 1e-7);
+    EXPECT_NEAR(got.sums[1], 0.02, 1e-7);
   }
 }
 

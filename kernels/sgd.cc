@@ -1,30 +1,35 @@
 #include "kernels/sgd.h"
 
-#include "kernels/blocks.h"
+#include "kernels/update_blocks.h"
 
 namespace palimpsest {
 
-constinit Kernel<void(const SgdArgs&)> sgd("sgd");
+constinit Kernel<void(absl::Span<const SgdArgs>)> sgd("sgd");
 
 namespace {
 
-template <typename T>
+double WriteOf(const SgdArgs& args) {
+  return StepsOf(args.update) == 1.0 ? args.first_write : args.write;
+}
+
+template <typename T, typename G>
 void Update(const SgdArgs& args) {
   using N = Number<T>;
-  const N lr(args.lr), keep(args.keep), write(args.write), weight_decay(args.weight_decay),
-      grad_scale(args.grad_scale);
+  const N lr(args.lr), keep(args.keep), write(WriteOf(args)), weight_decay(args.weight_decay),
+      grad_scale(GradScale(args.update));
   const auto gradient = [=](N param, N grad) { return grad_scale * grad + weight_decay * param; };
   const auto momentum = [&](auto read) {
-    MapTensors<T>(args.size, {args.param, args.grad, args.m}, {args.param_out, args.m_out},
-                  [=](N param, N grad, N m) {
-                    const N g = gradient(param, grad);
-                    m = keep * m + write * g;
-                    return std::array{param - lr * read(m, g), m};
-                  });
+    MapUpdate<T, G>(args.update, Inputs<1>{args.m}, Outputs<1>{args.m_out},
+                    [=](N param, N grad, N m) {
+                      const N g = gradient(param, grad);
+                      m = keep * m + write * g;
+                      return std::array{param - lr * read(m, g), m};
+                    });
   };
   if (args.m == nullptr) {
-    MapTensors<T>(args.size, {args.param, args.grad}, {args.param_out},
-                  [=](N param, N grad) { return std::array{param - lr * gradient(param, grad)}; });
+    MapUpdate<T, G>(args.update, Inputs<0>{}, Outputs<0>{}, [=](N param, N grad) {
+      return std::array{param - lr * gradient(param, grad)};
+    });
   } else if (args.lookahead) {
     momentum([=](N m, N g) { return keep * m + write * g; });
   } else {
@@ -32,8 +37,9 @@ void Update(const SgdArgs& args) {
   }
 }
 
-void SgdCpu(const SgdArgs& args) {
-  DispatchState(args.dtype, [&]<typename T>() { Update<T>(args); });
+void SgdCpu(absl::Span<const SgdArgs> all) {
+  for (const SgdArgs& args : all)
+    DispatchUpdate(args.update.dtype, [&]<typename T, typename G>() { Update<T, G>(args); });
 }
 
 PALIMPSEST_REGISTER_KERNEL(sgd, kCpu, SgdCpu);
@@ -41,18 +47,23 @@ PALIMPSEST_REGISTER_KERNEL(sgd, kCpu, SgdCpu);
 }  // namespace
 
 void SgdReference(const SgdArgs& args) {
-  DispatchState(args.dtype, [&]<typename T>() {
-    for (int64_t i = 0; i < args.size; ++i) {
-      const double param = ValueAt<T>(args.param, i);
-      const double g = args.grad_scale * ValueAt<T>(args.grad, i) + args.weight_decay * param;
-      double u = g;
-      if (args.m != nullptr) {
-        const double m = args.keep * ValueAt<T>(args.m, i) + args.write * g;
-        u = args.lookahead ? args.keep * m + args.write * g : m;
-        SetValue<T>(args.m_out, i, m);
-      }
-      SetValue<T>(args.param_out, i, param - args.lr * u);
+  const double keep = args.keep, write = WriteOf(args);
+  DispatchUpdate(args.update.dtype, [&]<typename T, typename G>() {
+    if (args.m == nullptr) {
+      MapUpdateReference<T, G>(args.update, Inputs<0>{}, Outputs<0>{},
+                               [&](double param, double g, const auto&) {
+                                 g += args.weight_decay * param;
+                                 return std::array{param - args.lr * g};
+                               });
+      return;
     }
+    MapUpdateReference<T, G>(args.update, Inputs<1>{args.m}, Outputs<1>{args.m_out},
+                             [&](double param, double g, const auto& x) {
+                               g += args.weight_decay * param;
+                               const double m = keep * x[0] + write * g;
+                               const double u = args.lookahead ? keep * m + write * g : m;
+                               return std::array{param - args.lr * u, m};
+                             });
   });
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "absl/types/span.h"
 #include "core/dtype.h"
 #include "core/kernel.h"
 
@@ -15,7 +16,8 @@ struct SumSquaresArgs {
   int64_t size;
   const void* x;
 };
-extern Kernel<double(const SumSquaresArgs&)> sum_squares;
+// sums [size]: of each, where the tensors are.
+extern Kernel<void(absl::Span<const SumSquaresArgs>, double* sums)> sum_squares;
 
 }  // namespace palimpsest
 

@@ -1,0 +1,59 @@
+#ifndef KERNELS_OPTIMIZER_KERNEL_ROWS_H_
+#define KERNELS_OPTIMIZER_KERNEL_ROWS_H_
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/tensor.h"
+#include "kernels/update.h"
+
+// Every optimizer kernel and its definition, as one table, for tests.
+namespace palimpsest {
+
+inline DType StateOf(DType gradient) { return gradient == DType::kF64 ? DType::kF64 : DType::kF32; }
+
+// Tensors of a kernel. Input 0 is the parameter, 1 the gradient; those from 2 on are state, none
+// negative.
+struct Call {
+  Device device;
+  DType dtype;
+  int64_t size;
+  std::vector<const void*> in;
+  std::vector<void*> out;
+  void* low = nullptr;
+  double grad_scale = 0.7;
+  bool reference = false;
+
+  Tensor On(std::vector<double> values, DType of) const {
+    const auto count = static_cast<int64_t>(values.size());
+    return CopyTo(Tensor::FromVector({count}, values, of), device);
+  }
+  Tensor scalars() const { return On({grad_scale, 2.0}, DType::kF64); }
+  ParamUpdate Update(const Tensor& scalars) const {
+    return {.dtype = dtype,
+            .size = size,
+            .param = in[0],
+            .grad = in[1],
+            .param_out = out.empty() ? nullptr : out[0],
+            .low_out = low,
+            .t = 5,
+            .grad_scale = scalars.data<double>(),
+            .skipped = scalars.data<double>() + 1};
+  }
+};
+
+struct Row {
+  std::string name;
+  size_t inputs;
+  std::vector<size_t> in_place;  // The input that each output may be.
+  // What is returned: numbers that it comes to besides.
+  std::function<std::vector<double>(const Call&)> run;
+  bool of_parameters = true;  // bf16 ones, too; and can be skipped.
+};
+
+const std::vector<Row>& Rows();
+
+}  // namespace palimpsest
+
+#endif  // KERNELS_OPTIMIZER_KERNEL_ROWS_H_
