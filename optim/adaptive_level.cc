@@ -12,7 +12,11 @@
 namespace palimpsest {
 namespace {
 
-Tensor Constant(double value) { return Tensor::Full({}, value, DType::kF64); }
+Tensor Constant(double value, const Tensor& like) {
+  return Tensor::Full({}, value, DType::kF64, like.device());
+}
+// A hyper-parameter where `like` is.
+Tensor There(const Tensor& hyper, const Tensor& like) { return CopyTo(hyper, like.device()); }
 Tensor OneMinus(const Tensor& x) { return Add(Neg(x), 1.0); }
 Tensor OnePlus(const Tensor& x) { return Add(x, 1.0); }
 
@@ -22,8 +26,8 @@ Tensor Dot(const Tensor& a, const Tensor& b) {
 
 // clip(num / den, 0, most), 0 where den is 0.
 Tensor Clipped(const Tensor& num, const Tensor& den, const Tensor& most) {
-  const Tensor zero = Constant(0.0), positive = Greater(den, zero);
-  const Tensor ratio = Div(num, Where(positive, den, Constant(1.0)));
+  const Tensor zero = Constant(0.0, den), positive = Greater(den, zero);
+  const Tensor ratio = Div(num, Where(positive, den, Constant(1.0, den)));
   return Where(positive, Minimum(Maximum(ratio, zero), most), zero);
 }
 
@@ -63,10 +67,11 @@ class Adaptive : public Level {
   Tensor Update(const Signal& s, int64_t step, const Hypers& hypers, const Tensors& sums,
                 NamedTensors& state) const override {
     const Tensor &g = s.gradient, d = std::exchange(state.at(slot_), Tensor());
-    Tensor keep = Constant(0.0), strength = Constant(1.0);
+    Tensor keep = Constant(0.0, g), strength = Constant(1.0, g);
     if (step > 0) {
       const Tensors of = sums.empty() ? OwnSums(g, d, hypers) : sums;
-      const Tensor beta = Clipped(of[0], of[1], hypers.at(keep_)), &lambda = hypers.at("lambda");
+      const Tensor beta = Clipped(of[0], of[1], There(hypers.at(keep_), g)),
+                   lambda = There(hypers.at("lambda"), g);
       keep = Div(Add(beta, lambda), OnePlus(lambda));
       strength = Div(OneMinus(beta), OnePlus(lambda));
     }
@@ -76,7 +81,7 @@ class Adaptive : public Level {
 
  private:
   static Tensors OwnSums(const Tensor& g, const Tensor& d, const Hypers& hypers) {
-    const Tensor& lambda = hypers.at("lambda");
+    const Tensor lambda = There(hypers.at("lambda"), g);
     const Tensor difference = Sub(d, g);
     const Tensor pulled = Add(g, Mul(d, ScalarLike(lambda, d)));
     return {Sub(Mul(OnePlus(lambda), Dot(g, d)), Dot(difference, pulled)),
@@ -103,7 +108,7 @@ class AdaptiveAdam : public Level {
   Tensor Update(const Signal& s, int64_t step, const Hypers& hypers, const Tensors&,
                 NamedTensors& state) const override {
     PALIMPSEST_CHECK(s.divisor) << "needs a second moment of the gradient";
-    const Tensor &g = s.gradient, &most = hypers.at(keep_);
+    const Tensor &g = s.gradient, most = There(hypers.at(keep_), g);
     const Tensor d = std::exchange(state.at(slot_), Tensor());
     const Tensor product = Cast(state.at(slot_ + ".beta_product"), DType::kF64);
     const Tensor started = OneMinus(Mul(most, product));  // The correction for d's start at 0.
@@ -122,16 +127,18 @@ class AdaptiveAdam : public Level {
  private:
   Tensor Beta(const Signal& s, const Tensor& d, const Tensor& p, const Tensor& pull,
               const Hypers& hypers, const Tensor& lr_before) const {
-    const Tensor &lr = hypers.at("lr"), &mu = hypers.at("weight_decay"), &g = s.gradient;
+    const Tensor& g = s.gradient;
+    const Tensor lr = There(hypers.at("lr"), g), mu = There(hypers.at("weight_decay"), g);
     const Tensor metric = Mul(p, OnePlus(pull)), difference = Sub(d, g);
     const Tensor weighted = Div(difference, metric);
     const Tensor moved = Add(Div(d, p), Mul(s.param, ScalarLike(mu, p)));
-    const Tensor zero = Constant(0.0), positive = Greater(lr, zero);
-    const Tensor ratio = Where(positive, Div(lr_before, Where(positive, lr, Constant(1.0))), zero);
+    const Tensor zero = Constant(0.0, g), positive = Greater(lr, zero);
+    const Tensor ratio =
+        Where(positive, Div(lr_before, Where(positive, lr, Constant(1.0, g))), zero);
     const Tensor gap = Mul(Mul(OnePlus(Mul(mu, lr)), ratio), Dot(g, moved));
     const Tensor num =
         Sub(Sub(gap, Dot(weighted, Add(g, Mul(pull, d)))), Mul(mu, Dot(s.param, difference)));
-    return Clipped(num, Dot(weighted, difference), hypers.at(keep_));
+    return Clipped(num, Dot(weighted, difference), There(hypers.at(keep_), g));
   }
 
   const std::unique_ptr<MemoryRule> rule_;

@@ -69,8 +69,15 @@ NamedTensors Chain::Init(const Tensor& param) const {
     const Shape rows = {MatrixShape(param.shape())[0], 1};
     state.merge(second_moment->level->Init(second_moment->by_row ? rows : param.shape(), dtype));
   }
+  for (auto& [slot, x] : state) x = CopyTo(x, param.device());
   if (param.dtype() == DType::kBf16) state[kMaster] = Cast(param, dtype);
   return state;
+}
+
+Chain::FusedJob Chain::JobOf(Tensor& param, const Signal& signal, NamedTensors& state,
+                             const ChainStep& step) {
+  const bool low = param.dtype() == DType::kBf16;
+  return {low ? state.at(kMaster) : param, low ? &param : nullptr, signal.gradient, state, step};
 }
 
 void Chain::Update(Tensor& param, Signal signal, NamedTensors& state, const ChainStep& step) const {
@@ -79,11 +86,7 @@ void Chain::Update(Tensor& param, Signal signal, NamedTensors& state, const Chai
     param = std::exchange(state.at(kMaster), Tensor());
     signal.gradient = Cast(signal.gradient, param.dtype());
   }
-  if (UsesFused(param, signal, state, step)) {
-    fused->update(param, signal.gradient, state, step);
-  } else {
-    ByLevels(param, std::move(signal), state, step);
-  }
+  ByLevels(param, std::move(signal), state, step);
   if (stored == DType::kBf16) {
     state[kMaster] = param;
     param = Cast(param, stored);
@@ -95,10 +98,6 @@ Tensors Chain::Sums(const Tensor& param, Signal signal, const NamedTensors& stat
   const bool low = param.dtype() == DType::kBf16;
   const Tensor& trained = low ? state.at(kMaster) : param;
   if (low) signal.gradient = Cast(signal.gradient, trained.dtype());
-  if (UsesFused(trained, signal, state, step)) {
-    if (fused->sums == nullptr) return {};
-    return fused->sums(trained, signal.gradient, state, step);
-  }
   const Signal prepared = Prepare(trained, std::move(signal), step);
   Tensors sums;
   for (const auto& level : levels) {
@@ -120,8 +119,8 @@ bool Chain::UsesGradient() const {
   return whole_steps || (second_moment && second_moment->of == SecondMoment::Of::kGradient);
 }
 
-bool Chain::UsesFused(const Tensor& param, const Signal& signal, const NamedTensors& state,
-                      const ChainStep& step) const {
+bool Chain::MayFuse(const Tensor& param, const Signal& signal, const NamedTensors& state,
+                    const ChainStep& step) const {
   return fused != nullptr && fused->has(param.device()) && Unwatched(param, signal, state, step);
 }
 

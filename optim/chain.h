@@ -8,16 +8,21 @@
 #include <string>
 #include <vector>
 
+#include "absl/types/span.h"
 #include "optim/level.h"
 
 namespace palimpsest {
 
 // Hyper-parameters every chain has: "lr", here that of the step, and "weight_decay".
 struct ChainStep {
-  int64_t step;  // Updates before this one.
+  int64_t step;  // Updates before this one; of these, as many as `skipped` says were none.
   const Hypers& hypers;
-  const Tensor& grad_scale;  // f64 scalar; gradients are multiplied by it first.
-  const Tensors& sums;       // Over all parameters, those that Chain::Sums gave.
+  // f64 scalar, where the parameters are; gradients are multiplied by it first. NaN: kernels leave
+  // everything as it is.
+  const Tensor& grad_scale;
+  const Tensors& sums;  // Over all parameters, those that Chain::Sums gave.
+  // f64 scalar, where the parameters are; for kernels alone. Empty: 0.
+  Tensor skipped = {};
 };
 
 // Scaling by an average of squares: u <- u / (sqrt(v) + eps), with the hyper-parameter "eps".
@@ -48,20 +53,31 @@ struct Chain {
   // Of the weights, as above, or added to the gradient: g + weight_decay p.
   enum class Decay { kOfWeights, kOfGradient } decay = Decay::kOfWeights;
 
-  // All of it in a kernel or two, in place where the tensors are no one else's. Taken where a
-  // device has them and no tape looks on; what stands above is its oracle.
+  // Many parameters' updates in a kernel or two, in place where the tensors are no one else's.
+  // Taken where a device has them and no tape looks on; what stands above is its oracle.
+  struct FusedJob {
+    Tensor& param;  // Of a bf16 parameter, the master copy.
+    Tensor* low;    // The bf16 parameter, or nullptr.
+    const Tensor& gradient;
+    NamedTensors& state;
+    const ChainStep& step;
+  };
   struct Fused {
     bool (*has)(Device);
-    void (*update)(Tensor& param, const Tensor& grad, NamedTensors& state, const ChainStep&);
-    // What Sums gives; nullptr: nothing.
-    Tensors (*sums)(const Tensor& param, const Tensor& grad, const NamedTensors& state,
-                    const ChainStep&) = nullptr;
+    // On one device.
+    void (*update)(absl::Span<const FusedJob>);
   };
   const Fused* fused = nullptr;
 
   // State by slot, "m"; of a bf16 parameter also "master", its f32 copy, which is what is trained.
   NamedTensors Init(const Tensor& param) const;
-  // `signal` has the gradient and, of an activation-keyed level, the sums of pairs.
+  // Whether `fused` can do an update. It does it for all the parameters it trains, or for none.
+  bool MayFuse(const Tensor& param, const Signal& signal, const NamedTensors& state,
+               const ChainStep& step) const;
+  // What kernels are to do for `param`; not for a bf16 one without its master copy.
+  static FusedJob JobOf(Tensor& param, const Signal& signal, NamedTensors& state,
+                        const ChainStep& step);
+  // By levels. `signal` has the gradient and, of an activation-keyed level, the sums of pairs.
   void Update(Tensor& param, Signal signal, NamedTensors& state, const ChainStep& step) const;
   // f64 scalars to be added up over all parameters before any is updated.
   Tensors Sums(const Tensor& param, Signal signal, const NamedTensors& state,
@@ -72,8 +88,6 @@ struct Chain {
   bool UsesGradient() const;
 
  private:
-  bool UsesFused(const Tensor& param, const Signal& signal, const NamedTensors& state,
-                 const ChainStep& step) const;
   bool ScalesInStep(const Tensor& param, const Signal& signal, const NamedTensors& state,
                     const ChainStep& step) const;
   Signal Prepare(const Tensor& param, Signal signal, const ChainStep& step) const;

@@ -15,47 +15,12 @@
 #include "optim/optimizer.h"
 #include "optim/optimizers.h"
 #include "optim/schedule.h"
+#include "optim/small_problem.h"
 #include "optim/testing.h"
 #include "tests/gradcheck.h"
 
 namespace palimpsest {
 namespace {
-
-constexpr char kFirst[] = "blocks.0.up.weight", kSecond[] = "blocks.0.down.weight";
-
-// Two linear layers, and what optimizers of matrices leave to another.
-NamedTensors Params(DType dtype = DType::kF32) {
-  return RandomTensors({{kFirst, Tensor::Empty({7, 5}, dtype)},
-                        {kSecond, Tensor::Empty({5, 7}, dtype)},
-                        {"blocks.0.up.bias", Tensor::Empty({7}, dtype)},
-                        {"embedding.weight", Tensor::Empty({6, 5}, dtype)}},
-                       1);
-}
-
-Tensor Random(Shape shape, int step, const std::string& name, DType dtype, double stddev) {
-  return RandomNormal(std::move(shape), RandomStream(100 + step, name), dtype, stddev);
-}
-
-// What a backward pass over `tokens` tokens comes by at `step`.
-Pass RandomPass(const NamedTensors& params, int step, int64_t tokens = 9) {
-  Pass pass;
-  for (const auto& [name, p] : params) {
-    if (name == kFirst || name == kSecond) {
-      pass.layers[name] = {Random({tokens, p.dim(1)}, step, name + ".x", p.dtype(), 1.0),
-                           Random({tokens, p.dim(0)}, step, name + ".d", p.dtype(),
-                                  1.0 / static_cast<double>(tokens))};
-    } else {
-      pass.grads[name] = Random(p.shape(), step, name, p.dtype(), 1.0);
-    }
-  }
-  return pass;
-}
-
-Pass Scaled(Pass pass, double scale) {
-  for (auto& [name, layer] : pass.layers) layer.d = Mul(layer.d, scale);
-  for (auto& [name, g] : pass.grads) g = Mul(g, scale);
-  return pass;
-}
 
 // The tokens [begin, end) of it; of gradients that are no layer's, their share.
 Pass PartOf(const Pass& pass, int64_t begin, int64_t end) {
@@ -68,18 +33,6 @@ Pass PartOf(const Pass& pass, int64_t begin, int64_t end) {
   for (const auto& [name, g] : pass.grads)
     part.grads[name] = Mul(g, static_cast<double>(end - begin) / static_cast<double>(tokens));
   return part;
-}
-
-double LargestDistance(const NamedTensors& a, const NamedTensors& b) {
-  double largest = 0.0;
-  for (const auto& [name, x] : a) largest = std::max(largest, Distance(x, b.at(name)));
-  return largest;
-}
-
-std::vector<std::string> Names() {
-  std::vector<std::string> names;
-  for (const auto& [name, spec] : OptimizerSpecs()) names.push_back(name);
-  return names;
 }
 
 class EveryOptimizer : public ::testing::TestWithParam<std::string> {
@@ -218,8 +171,8 @@ TEST_P(EveryOptimizer, ClippingScalesTheLoss) {
   for (int step = 0; step < 6; ++step) {
     const Pass pass = RandomPass(params, step);
     clipped = UpdateAfter({pass}, *clipping, clipped.params, clipped.state, step);
-    ASSERT_GT(clipped.grad_norm, 0.3);
-    const Pass smaller = Scaled(pass, 0.3 / (clipped.grad_norm + 1e-6));
+    ASSERT_GT(clipped.grad_norm(), 0.3);
+    const Pass smaller = Scaled(pass, 0.3 / (clipped.grad_norm() + 1e-6));
     scaled = UpdateAfter({smaller}, *plain, scaled.params, scaled.state, step);
   }
   EXPECT_LT(LargestDistance(clipped.params, scaled.params), 1e-12);
@@ -255,8 +208,8 @@ TEST_P(EveryOptimizer, GradientsThatAreNotFiniteChangeNothing) {
     Pass pass = RandomPass(start.params, 0);
     pass.layers.at(kFirst).d.mutable_data<float>()[3] = static_cast<float>(bad);
     const UpdateResult r = UpdateAfter({pass}, *optimizer, start.params, start.state, 0);
-    EXPECT_EQ(r.non_finite, kFirst);
-    EXPECT_FALSE(std::isfinite(r.grad_norm));
+    EXPECT_EQ(r.non_finite(), kFirst);
+    EXPECT_FALSE(std::isfinite(r.grad_norm()));
     ExpectSameBits(r.params, start.params);
     ExpectSameBits(r.state, start.state);
   }
@@ -274,7 +227,7 @@ TEST_P(EveryOptimizer, SkippedStepsLeaveNoTrace) {
     Pass pass = RandomPass(start.params, std::abs(seed));
     if (seed < 0) pass.layers.at(kSecond).x.mutable_data<float>()[0] = std::nanf("");
     skipping = UpdateAfter({pass}, *optimizer, skipping.params, skipping.state, steps++);
-    EXPECT_EQ(skipping.non_finite, seed < 0 ? kSecond : "");
+    EXPECT_EQ(skipping.non_finite(), seed < 0 ? kSecond : "");
     if (seed < 0) continue;
     plain = UpdateAfter({pass}, *optimizer, plain.params, plain.state, good++);
     ExpectSameBits(skipping.params, plain.params);
@@ -303,7 +256,7 @@ TEST_P(EveryOptimizer, EmptyParametersAreFine) {
   for (const auto& [name, x] : params) EXPECT_EQ(Describe(r.params.at(name)), Describe(x));
 }
 
-INSTANTIATE_TEST_SUITE_P(All, EveryOptimizer, ::testing::ValuesIn(Names()),
+INSTANTIATE_TEST_SUITE_P(All, EveryOptimizer, ::testing::ValuesIn(OptimizerNames()),
                          [](const auto& info) { return info.param; });
 
 }  // namespace

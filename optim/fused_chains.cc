@@ -1,7 +1,7 @@
 #include "optim/fused_chains.h"
 
-#include <algorithm>
-#include <optional>
+#include <deque>
+#include <vector>
 
 #include "kernels/adamw.h"
 #include "kernels/am_adamw.h"
@@ -13,143 +13,160 @@
 namespace palimpsest {
 namespace {
 
-double Value(const ChainStep& step, const char* hyper) { return step.hypers.at(hyper).Item(); }
+using Jobs = absl::Span<const Chain::FusedJob>;
 
-Tensor Scalar(double value) { return Tensor::Full({}, value, DType::kF64); }
+// All that a call replaces, until it returned.
+class Replacements {
+ public:
+  Replacement& Of(Tensor& x) { return all_.emplace_back(x); }
 
-// The step of a memory that keeps `keep` of itself and is written with `write` g.
-void StepOfSgd(Tensor& param, const Tensor& grad, NamedTensors& state, const ChainStep& step,
-               double keep, double write, bool lookahead) {
-  Replacement p(param);
-  std::optional<Replacement> m;
-  if (const auto it = state.find("m"); it != state.end()) m.emplace(it->second);
-  sgd(param.device(), {.dtype = param.dtype(),
-                       .size = param.size(),
-                       .param = p.from(),
-                       .grad = grad.raw(),
-                       .m = m ? m->from() : nullptr,
-                       .param_out = p.to(),
-                       .m_out = m ? m->to() : nullptr,
-                       .lr = Value(step, "lr"),
-                       .keep = keep,
-                       .write = write,
-                       .weight_decay = Value(step, "weight_decay"),
-                       .grad_scale = step.grad_scale.Item(),
-                       .lookahead = lookahead});
+ private:
+  std::deque<Replacement> all_;
+};
+
+double Value(const Chain::FusedJob& job, const char* hyper) {
+  return job.step.hypers.at(hyper).Item();
 }
 
-void UpdateSgd(Tensor& param, const Tensor& grad, NamedTensors& state, const ChainStep& step) {
-  const double write = step.step == 0 ? 1.0 : 1.0 - Value(step, "dampening");
-  StepOfSgd(param, grad, state, step, Value(step, "momentum"), write,
-            Value(step, "nesterov") != 0.0);
+const double* Scalar(const Tensor& x) { return x ? x.data<double>() : nullptr; }
+
+ParamUpdate UpdateOf(const Chain::FusedJob& job, Replacements& replaced) {
+  Replacement& param = replaced.Of(job.param);
+  return {.dtype = job.gradient.dtype(),
+          .size = job.gradient.size(),
+          .param = param.from(),
+          .grad = job.gradient.raw(),
+          .param_out = param.to(),
+          .low_out = job.low == nullptr ? nullptr : replaced.Of(*job.low).to(),
+          .t = job.step.step + 1,
+          .grad_scale = Scalar(job.step.grad_scale),
+          .skipped = Scalar(job.step.skipped)};
 }
 
-void UpdateAdamW(Tensor& param, const Tensor& grad, NamedTensors& state, const ChainStep& step) {
-  Replacement p(param), m(state.at("m")), v(state.at("v"));
-  adamw(param.device(), {.dtype = param.dtype(),
-                         .size = param.size(),
-                         .param = p.from(),
-                         .grad = grad.raw(),
-                         .m = m.from(),
-                         .v = v.from(),
-                         .param_out = p.to(),
-                         .m_out = m.to(),
-                         .v_out = v.to(),
-                         .lr = Value(step, "lr"),
-                         .beta1 = Value(step, "beta1"),
-                         .beta2 = Value(step, "beta2"),
-                         .eps = Value(step, "eps"),
-                         .weight_decay = Value(step, "weight_decay"),
-                         .grad_scale = step.grad_scale.Item(),
-                         .t = step.step + 1});
+Device DeviceOf(Jobs jobs) { return jobs[0].param.device(); }
+
+// f64 [jobs, columns], for kernels to fill.
+Tensor Columns(Jobs jobs, int64_t columns) {
+  return Tensor::Empty({static_cast<int64_t>(jobs.size()), columns}, DType::kF64, DeviceOf(jobs));
 }
 
-void UpdateLion(Tensor& param, const Tensor& grad, NamedTensors& state, const ChainStep& step) {
-  Replacement p(param), m(state.at("m"));
-  lion(param.device(), {.dtype = param.dtype(),
-                        .size = param.size(),
-                        .param = p.from(),
-                        .grad = grad.raw(),
-                        .m = m.from(),
-                        .param_out = p.to(),
-                        .m_out = m.to(),
-                        .lr = Value(step, "lr"),
-                        .beta1 = Value(step, "beta1"),
-                        .beta2 = Value(step, "beta2"),
-                        .weight_decay = Value(step, "weight_decay"),
-                        .grad_scale = step.grad_scale.Item()});
-}
-
-// clip(num / den, 0, most), 0 where den is 0.
-double Clipped(double num, double den, double most) {
-  return den > 0.0 ? std::clamp(num / den, 0.0, most) : 0.0;
-}
-
-// num and den of AdaptiveLevel.
-Tensors OwnSumsOfAmMgd(const Tensor& param, const Tensor& grad, const NamedTensors& state,
-                       const ChainStep& step) {
-  const double lambda = Value(step, "lambda");
-  const AmMgdSums sums = am_mgd_sums(param.device(), {.dtype = param.dtype(),
-                                                      .size = param.size(),
-                                                      .param = param.raw(),
-                                                      .grad = grad.raw(),
-                                                      .d = state.at("m").raw(),
-                                                      .weight_decay = Value(step, "weight_decay"),
-                                                      .grad_scale = step.grad_scale.Item()});
-  return {Scalar((1.0 + lambda) * sums.g2 - lambda * sums.gap2), Scalar(sums.gap2)};
-}
-
-Tensors SumsOfAmMgd(const Tensor& param, const Tensor& grad, const NamedTensors& state,
-                    const ChainStep& step) {
-  if (Value(step, "per_tensor") != 0.0) return {};
-  return OwnSumsOfAmMgd(param, grad, state, step);
-}
-
-void UpdateAmMgd(Tensor& param, const Tensor& grad, NamedTensors& state, const ChainStep& step) {
-  double keep = 0.0, write = 1.0;
-  if (step.step > 0) {
-    const Tensors sums = step.sums.empty() ? OwnSumsOfAmMgd(param, grad, state, step) : step.sums;
-    const double beta = Clipped(sums[0].Item(), sums[1].Item(), Value(step, "momentum")),
-                 lambda = Value(step, "lambda");
-    keep = (beta + lambda) / (1.0 + lambda), write = (1.0 - beta) / (1.0 + lambda);
+void UpdateSgd(Jobs jobs) {
+  Replacements replaced;
+  std::vector<SgdArgs> all;
+  for (const Chain::FusedJob& job : jobs) {
+    SgdArgs& args = all.emplace_back(SgdArgs{.update = UpdateOf(job, replaced),
+                                             .lr = Value(job, "lr"),
+                                             .keep = Value(job, "momentum"),
+                                             .write = 1.0 - Value(job, "dampening"),
+                                             .weight_decay = Value(job, "weight_decay"),
+                                             .lookahead = Value(job, "nesterov") != 0.0});
+    const auto m = job.state.find("m");
+    if (m == job.state.end()) continue;
+    Replacement& memory = replaced.Of(m->second);
+    args.m = memory.from(), args.m_out = memory.to();
   }
-  StepOfSgd(param, grad, state, step, keep, write, /*lookahead=*/false);
+  sgd(DeviceOf(jobs), all);
 }
 
-// beta of AdaptiveAdamLevel.
-double AmAdamWBeta(const AmAdamWSums& sums, const ChainStep& step, double lr_before) {
-  const double lr = Value(step, "lr"), decay = Value(step, "weight_decay");
-  const double gap = lr > 0.0 ? (1.0 + decay * lr) * (lr_before / lr) * sums.gap : 0.0;
-  return Clipped(gap - sums.slope - decay * sums.param_slope, sums.curvature, Value(step, "beta1"));
+void UpdateAdamW(Jobs jobs) {
+  Replacements replaced;
+  std::vector<AdamWArgs> all;
+  for (const Chain::FusedJob& job : jobs) {
+    Replacement &m = replaced.Of(job.state.at("m")), &v = replaced.Of(job.state.at("v"));
+    all.push_back({.update = UpdateOf(job, replaced),
+                   .m = m.from(),
+                   .v = v.from(),
+                   .m_out = m.to(),
+                   .v_out = v.to(),
+                   .lr = Value(job, "lr"),
+                   .beta1 = Value(job, "beta1"),
+                   .beta2 = Value(job, "beta2"),
+                   .eps = Value(job, "eps"),
+                   .weight_decay = Value(job, "weight_decay")});
+  }
+  adamw(DeviceOf(jobs), all);
 }
 
-void UpdateAmAdamW(Tensor& param, const Tensor& grad, NamedTensors& state, const ChainStep& step) {
-  Tensor &product = state.at("m.beta_product"), &lr_before = state.at("m.lr");
-  const double lr = Value(step, "lr"), before = product.Item();
-  Replacement p(param), d(state.at("m")), v(state.at("v"));
-  AmAdamWArgs args{.dtype = param.dtype(),
-                   .size = param.size(),
-                   .param = p.from(),
-                   .grad = grad.raw(),
+void UpdateLion(Jobs jobs) {
+  Replacements replaced;
+  std::vector<LionArgs> all;
+  for (const Chain::FusedJob& job : jobs) {
+    Replacement& m = replaced.Of(job.state.at("m"));
+    all.push_back({.update = UpdateOf(job, replaced),
+                   .m = m.from(),
+                   .m_out = m.to(),
+                   .lr = Value(job, "lr"),
+                   .beta1 = Value(job, "beta1"),
+                   .beta2 = Value(job, "beta2"),
+                   .weight_decay = Value(job, "weight_decay")});
+  }
+  lion(DeviceOf(jobs), all);
+}
+
+// With sums over each parameter, or over all of these.
+void UpdateAmMgdBy(Jobs jobs, bool per_tensor) {
+  Replacements replaced;
+  std::vector<AmMgdArgs> all;
+  for (const Chain::FusedJob& job : jobs) {
+    Replacement& d = replaced.Of(job.state.at("m"));
+    all.push_back({.update = UpdateOf(job, replaced),
+                   .d = d.from(),
+                   .d_out = d.to(),
+                   .lr = Value(job, "lr"),
+                   .weight_decay = Value(job, "weight_decay"),
+                   .lambda = Value(job, "lambda"),
+                   .beta_max = Value(job, "momentum")});
+  }
+  Tensor sums = Columns(jobs, 2), total = Columns(jobs.first(1), 2);
+  am_mgd_sums(DeviceOf(jobs), all, sums.mutable_data<double>(), total.mutable_data<double>());
+  for (size_t i = 0; i < all.size(); ++i)
+    all[i].sums = per_tensor ? sums.data<double>() + 2 * i : total.data<double>();
+  am_mgd(DeviceOf(jobs), all);
+}
+
+void UpdateAmMgd(Jobs jobs) {
+  for (const bool per_tensor : {false, true}) {
+    std::vector<Chain::FusedJob> some;
+    for (const Chain::FusedJob& job : jobs)
+      if ((Value(job, "per_tensor") != 0.0) == per_tensor) some.push_back(job);
+    if (!some.empty()) UpdateAmMgdBy(some, per_tensor);
+  }
+}
+
+void UpdateAmAdamW(Jobs jobs) {
+  Replacements replaced;
+  std::vector<AmAdamWArgs> all;
+  Tensors fresh;  // Of each product and learning rate, what they will be.
+  for (const Chain::FusedJob& job : jobs) {
+    Replacement &d = replaced.Of(job.state.at("m")), &v = replaced.Of(job.state.at("v"));
+    const Tensor &product = job.state.at("m.beta_product"), &lr = job.state.at("m.lr");
+    for (const Tensor* x : {&product, &lr})
+      fresh.push_back(Tensor::Empty({}, x->dtype(), x->device()));
+    all.push_back({.update = UpdateOf(job, replaced),
                    .d = d.from(),
                    .v = v.from(),
-                   .param_out = p.to(),
                    .d_out = d.to(),
                    .v_out = v.to(),
-                   .beta2 = Value(step, "beta2"),
-                   .eps = Value(step, "eps"),
-                   .lambda = Value(step, "lambda"),
-                   .weight_decay = Value(step, "weight_decay"),
-                   .grad_scale = step.grad_scale.Item(),
-                   .correction = 1.0 - Value(step, "beta1") * before,
-                   .t = step.step + 1};
-  const AmAdamWSums sums = am_adamw_sums(param.device(), args);
-  args.v = args.v_out;
-  const double beta =
-      step.step == 0 ? Value(step, "beta1") : AmAdamWBeta(sums, step, lr_before.Item());
-  am_adamw(param.device(), args, {.lr = lr, .beta = beta});
-  product = Tensor::Full({}, before * beta, product.dtype(), product.device());
-  lr_before = Tensor::Full({}, lr, lr_before.dtype(), lr_before.device());
+                   .product = product.raw(),
+                   .lr_before = lr.raw(),
+                   .product_out = fresh.end()[-2].mutable_raw(),
+                   .lr_out = fresh.back().mutable_raw(),
+                   .lr = Value(job, "lr"),
+                   .beta_max = Value(job, "beta1"),
+                   .beta2 = Value(job, "beta2"),
+                   .eps = Value(job, "eps"),
+                   .lambda = Value(job, "lambda"),
+                   .weight_decay = Value(job, "weight_decay")});
+  }
+  Tensor sums = Columns(jobs, 4);
+  am_adamw_sums(DeviceOf(jobs), all, sums.mutable_data<double>());
+  for (size_t i = 0; i < all.size(); ++i)
+    all[i].v = all[i].v_out, all[i].sums = sums.data<double>() + 4 * i;
+  am_adamw(DeviceOf(jobs), all);
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    jobs[i].state.at("m.beta_product") = std::move(fresh[2 * i]);
+    jobs[i].state.at("m.lr") = std::move(fresh[2 * i + 1]);
+  }
 }
 
 }  // namespace
@@ -160,8 +177,7 @@ constinit const Chain::Fused kFusedAdamW = {[](Device device) { return adamw.Has
 constinit const Chain::Fused kFusedLion = {[](Device device) { return lion.Has(device); },
                                            UpdateLion};
 constinit const Chain::Fused kFusedAmMgd = {
-    [](Device device) { return sgd.Has(device) && am_mgd_sums.Has(device); }, UpdateAmMgd,
-    SumsOfAmMgd};
+    [](Device device) { return am_mgd.Has(device) && am_mgd_sums.Has(device); }, UpdateAmMgd};
 constinit const Chain::Fused kFusedAmAdamW = {
     [](Device device) { return am_adamw_sums.Has(device) && am_adamw.Has(device); }, UpdateAmAdamW};
 

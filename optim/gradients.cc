@@ -2,42 +2,71 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <utility>
 
 #include "core/op_scope.h"
 #include "core/tape.h"
+#include "kernels/global_norm.h"
 #include "kernels/sum_squares.h"
 #include "ops/elementwise.h"
 #include "ops/reduce.h"
+#include "optim/in_place.h"
 
 namespace palimpsest {
 namespace {
 
 constexpr double kClipEps = 1e-6;
 
-}  // namespace
-
-double GlobalNorm(const NamedTensors& tensors) {
-  double sum = 0.0;
-  for (const auto& [name, x] : tensors) {
-    sum += sum_squares(x.device(), {.dtype = x.dtype(), .size = x.size(), .x = x.raw()});
-  }
-  return std::sqrt(sum);
-}
-
-Tensor ClipScale(const NamedTensors& grads, double norm, double max_norm) {
-  const OpScope scope("clip_scale");
-  const auto constant = [](double value) { return Tensor::Full({}, value, DType::kF64); };
-  if (max_norm == 0.0 || norm == 0.0) return constant(1.0);
-  const bool tracked =
-      std::any_of(grads.begin(), grads.end(), [](const auto& g) { return IsTracked(g.second); });
-  if (!tracked) return constant(std::min(1.0, max_norm / (norm + kClipEps)));
+// min(1, max_norm / (norm + eps)), as a tape sees it.
+Tensor TrackedScale(const NamedTensors& grads, double max_norm, Device device) {
+  const auto constant = [&](double value) { return Tensor::Full({}, value, DType::kF64, device); };
   Tensor sum = constant(0.0);
   for (const auto& [name, g] : grads) {
     const Tensor wide = Cast(g, DType::kF64);
     sum = Add(sum, Sum(Mul(wide, wide)));
   }
   return Minimum(constant(1.0), Div(constant(max_norm), Add(Sqrt(sum), kClipEps)));
+}
+
+}  // namespace
+
+std::string GradientNorms::NonFinite() const {
+  if (std::isfinite(Norm())) return "";
+  const std::vector<double> of_each = squares.ToVector();
+  const auto bad = std::find_if_not(of_each.begin(), of_each.end(),
+                                    [](double square) { return std::isfinite(square); });
+  return bad == of_each.end() ? "(their norm)" : names[bad - of_each.begin()];
+}
+
+GradientNorms MeasureGradients(const NamedTensors& grads, double max_norm, Tensor* skipped) {
+  const OpScope scope("gradient_norms");
+  const Device device = grads.empty() ? Device::kCpu : grads.begin()->second.device();
+  const auto count = static_cast<int64_t>(grads.size());
+  const auto scalar = [&] { return Tensor::Empty(Shape(), DType::kF64, device); };
+  GradientNorms norms;
+  norms.squares = Tensor::Empty({count}, DType::kF64, device);
+  norms.norm = scalar(), norms.scale = scalar();
+  std::vector<SumSquaresArgs> each;
+  for (const auto& [name, g] : grads) {
+    norms.names.push_back(name);
+    each.push_back({.dtype = g.dtype(), .size = g.size(), .x = g.raw()});
+  }
+  sum_squares(device, each, norms.squares.mutable_data<double>());
+  std::optional<Replacement> counted;
+  if (skipped != nullptr) counted.emplace(*skipped);
+  global_norm(device, {.count = count,
+                       .squares = norms.squares.data<double>(),
+                       .max_norm = max_norm,
+                       .norm = norms.norm.mutable_data<double>(),
+                       .scale = norms.scale.mutable_data<double>(),
+                       .skipped = counted ? static_cast<const double*>(counted->from()) : nullptr,
+                       .skipped_out = counted ? static_cast<double*>(counted->to()) : nullptr});
+  const bool tracked =
+      std::any_of(grads.begin(), grads.end(), [](const auto& g) { return IsTracked(g.second); });
+  if (tracked && max_norm > 0.0 && norms.Norm() > 0.0 && std::isfinite(norms.Norm()))
+    norms.scale = TrackedScale(grads, max_norm, device);
+  return norms;
 }
 
 void AccumulateGradients(NamedTensors& sum, NamedTensors grads, double weight) {

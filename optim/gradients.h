@@ -1,17 +1,30 @@
 #ifndef OPTIM_GRADIENTS_H_
 #define OPTIM_GRADIENTS_H_
 
+#include <string>
+#include <vector>
+
 #include "core/tensor.h"
 
 namespace palimpsest {
 
-// sqrt(sum x^2) over all tensors, in f64; the order of summation is that of the names and extents.
-double GlobalNorm(const NamedTensors& tensors);
+// What an update has to know of all gradients at once, where they are: asking here waits for them.
+struct GradientNorms {
+  std::vector<std::string> names;
+  Tensor squares;  // f64 [names], sum x^2 of each.
+  // f64 []. sqrt of the sum of the squares, by name; and what gradients are multiplied by:
+  // min(1, max_norm / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_, 1 if max_norm is 0, NaN
+  // where the norm is not finite. A function of the gradients where a tape tracks them.
+  Tensor norm, scale;
 
-// min(1, max_norm / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_: what gradients of that
-// global norm are multiplied by. An f64 scalar; a function of the gradients where a tape tracks
-// them. 1 if max_norm is 0.
-Tensor ClipScale(const NamedTensors& grads, double norm, double max_norm);
+  double Norm() const { return norm ? norm.Item() : 0.0; }
+  // The first whose values are not finite; "" if there is none.
+  std::string NonFinite() const;
+};
+
+// Counts 1 more in *skipped, an f64 scalar, if there is one, where the norm is not finite.
+GradientNorms MeasureGradients(const NamedTensors& grads, double max_norm,
+                               Tensor* skipped = nullptr);
 
 // sum <- sum + weight grads: gradients of a step in several parts. An empty sum takes the names of
 // `grads`.

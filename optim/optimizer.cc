@@ -1,5 +1,6 @@
 #include "optim/optimizer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <memory>
@@ -108,7 +109,10 @@ class ChainOptimizer : public Optimizer {
 
   NamedTensors Init(const NamedTensors& params) const override {
     NamedTensors state;
-    if (skips_) state[kSkipped] = Tensor::Full({}, 0.0, DType::kF64);
+    if (skips_) {
+      const Device device = params.empty() ? Device::kCpu : params.begin()->second.device();
+      state[kSkipped] = Tensor::Full({}, 0.0, DType::kF64, device);
+    }
     ForEach([&](const Treatment& t, const std::string& path) {
       for (auto& [slot, x] : InitOne(t.chain, params.at(path)))
         state.emplace(absl::StrCat(path, ".", slot), std::move(x));
@@ -141,36 +145,26 @@ class ChainOptimizer : public Optimizer {
     CheckShapes(params, grads);
     if (pairs != nullptr) TakePairGradients(*pairs, grads);
     UpdateResult result{.params = std::move(params), .state = std::move(state)};
-    result.grad_norm = GlobalNorm(grads);
+    Tensor* const skipped = skips_ ? &result.state.at(kSkipped) : nullptr;
+    result.gradients = MeasureGradients(grads, clip_norm_, skipped);
     result.learning_rate = LearningRate(main_, step, hypers).Item();
-    if (!std::isfinite(result.grad_norm)) {
-      result.non_finite = FirstNonFinite(grads);
-      if (skips_) result.state[kSkipped] = palimpsest::Add(result.state.at(kSkipped), 1.0);
-      return result;
-    }
-    const int64_t updates = step - Skipped(result.state);
-    const Tensor grad_scale = ClipScale(grads, result.grad_norm, clip_norm_);
     std::map<std::string, Hypers> of_step;
-    for (const auto& [description, t] : treatments_)
-      of_step.emplace(description, StepHypers(t.settings, step, hypers));
-    const auto signal = [&](const std::string& path) {
-      Signal s{.gradient = grads.at(path)};
-      if (pairs != nullptr && pairs->sums().contains(path)) s.pairs = pairs->sums().at(path);
-      return s;
-    };
-    const std::map<std::string, Tensors> sums =
-        SumOverParameters(result, updates, of_step, grad_scale, signal);
+    std::map<std::string, Tensors> sums;
     std::vector<UpdateJob> jobs;
     for (const auto& [description, t] : treatments_) {
       if (t.settings.frozen) continue;
-      const ChainStep now{updates, of_step.at(description), grad_scale, sums.at(description)};
+      const ChainStep now{step, of_step[description] = StepHypers(t.settings, step, hypers),
+                          result.gradients.scale, sums[description], skips_ ? *skipped : Tensor()};
       for (const std::string& path : t.paths) {
+        Signal signal{.gradient = std::exchange(grads.at(path), Tensor())};
+        if (pairs != nullptr && pairs->sums().contains(path)) signal.pairs = pairs->sums().at(path);
         jobs.push_back({&t.chain, path, now, std::exchange(result.params.at(path), Tensor()),
-                        signal(path), TakeUnder(path, result.state)});
+                        std::move(signal), TakeUnder(path, result.state)});
       }
     }
     grads.clear();
-    RunJobs(jobs, [&](UpdateJob& job) { Run(job); });
+    ChooseFused(jobs);
+    RunUnlessNotFinite(jobs, result, sums);
     for (UpdateJob& job : jobs) {
       result.params.at(job.path) = std::move(job.param);
       for (auto& [slot, x] : job.state)
@@ -252,30 +246,44 @@ class ChainOptimizer : public Optimizer {
     });
   }
 
-  // For those that are trained alike, the sums they ask for: over the parameters of their optimizer
-  // for which these are asked.
-  std::map<std::string, Tensors> SumOverParameters(
-      const UpdateResult& result, int64_t updates, const std::map<std::string, Hypers>& of_step,
-      const Tensor& grad_scale, absl::FunctionRef<Signal(const std::string&)> signal) const {
-    std::map<std::string, Tensors> of_optimizer, all;
+  // Kernels see for themselves whether the gradients are finite, and the step that it makes; what
+  // is made of ops has to be told, and waits for it.
+  void RunUnlessNotFinite(std::vector<UpdateJob>& jobs, const UpdateResult& result,
+                          std::map<std::string, Tensors>& sums) const {
+    const bool waits = average_keep_ != 0.0 || !std::all_of(jobs.begin(), jobs.end(),
+                                                            [](const auto& j) { return j.fused; });
+    if (waits) {
+      if (!std::isfinite(result.grad_norm())) return;
+      const int64_t skipped = Skipped(result.state);
+      for (UpdateJob& job : jobs) {
+        if (!job.fused) job.step.step -= skipped, job.step.skipped = {};
+      }
+      SumOverParameters(jobs, sums);
+    }
+    RunFused(jobs);
+    RunJobs(jobs, [&](UpdateJob& job) { Run(job); });
+  }
+
+  // For those that are trained alike, by description, the sums they ask for: over the parameters of
+  // their optimizer for which these are asked.
+  void SumOverParameters(const std::vector<UpdateJob>& jobs,
+                         std::map<std::string, Tensors>& sums) const {
+    std::map<std::string, Tensors> of_optimizer;
     std::set<std::string> asking;
+    auto job = jobs.begin();
     for (const auto& [description, t] : treatments_) {
-      Tensors& sums = of_optimizer[t.settings.optimizer];
       if (t.settings.frozen) continue;
-      const ChainStep now{updates, of_step.at(description), grad_scale, {}};
-      for (const std::string& path : t.paths) {
-        const Tensors own =
-            t.chain.Sums(result.params.at(path), signal(path), PeekUnder(path, result.state), now);
-        if (!own.empty()) asking.insert(description), sums.resize(own.size());
-        for (size_t i = 0; i < own.size(); ++i)
-          sums[i] = sums[i] ? palimpsest::Add(sums[i], own[i]) : own[i];
+      Tensors& total = of_optimizer[t.settings.optimizer];
+      for (size_t i = 0; i < t.paths.size(); ++i, ++job) {
+        if (job->fused) continue;
+        const Tensors own = t.chain.Sums(job->param, job->signal, job->state, job->step);
+        if (!own.empty()) asking.insert(description), total.resize(own.size());
+        for (size_t k = 0; k < own.size(); ++k)
+          total[k] = total[k] ? palimpsest::Add(total[k], own[k]) : own[k];
       }
     }
-    for (const auto& [description, t] : treatments_) {
-      Tensors& sums = all[description];
-      if (asking.contains(description)) sums = of_optimizer.at(t.settings.optimizer);
-    }
-    return all;
+    for (const std::string& description : asking)
+      sums.at(description) = of_optimizer.at(treatments_.at(description).settings.optimizer);
   }
 
   void CheckShapes(const NamedTensors& params, const NamedTensors& grads) const {
@@ -290,18 +298,11 @@ class ChainOptimizer : public Optimizer {
   }
 
   void Run(UpdateJob& job) const {
-    job.chain->Update(job.param, std::move(job.signal), job.state, job.step);
+    if (!job.fused) job.chain->Update(job.param, std::move(job.signal), job.state, job.step);
     if (average_keep_ == 0.0) return;
     const Tensor& whole = job.param.dtype() == DType::kBf16 ? job.state.at("master") : job.param;
     const Hypers keep = {{kAverageKeep, Tensor::Full({}, average_keep_, DType::kF64)}};
     average_->Update({whole}, job.step.step, keep, {}, job.state);
-  }
-
-  static std::string FirstNonFinite(const NamedTensors& grads) {
-    for (const auto& [path, g] : grads) {
-      if (!AllFinite(g)) return path;
-    }
-    return "(their norm)";
   }
 
   void DropFrozen(NamedTensors& grads) const {

@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "core/tensor.h"
+#include "optim/gradients.h"
 #include "optim/optimizer.pb.h"
 #include "optim/pair_sums_tap.h"
 
@@ -15,10 +16,13 @@ namespace palimpsest {
 
 struct UpdateResult {
   NamedTensors params, state;
-  double grad_norm = 0.0;      // Before clipping.
-  double learning_rate = 0.0;  // The base rate of this step, before groups' factors.
+  GradientNorms gradients = {};  // Before clipping; of no update, none.
+  double learning_rate = 0.0;    // The base rate of this step, before groups' factors.
+
+  // These wait for the device on which the gradients are.
+  double grad_norm() const { return gradients.Norm(); }
   // The first parameter whose gradient is not finite. Then nothing was updated.
-  std::string non_finite = {};
+  std::string non_finite() const { return gradients.NonFinite(); }
 };
 
 // Groups of parameters by path pattern; each a chain of levels, then scaling by second moments,

@@ -300,7 +300,7 @@ TEST(PairSumsTap, StandsForTheGradientWhereNothingElseDoes) {
   for (const auto& [path, sums] : tap->sums())
     square += Sum(Mul(sums.value_key, sums.value_key)).Item();
   const UpdateResult r = optimizer->Update(net.params, grads, state, 0, {}, tap.get());
-  EXPECT_NEAR(r.grad_norm, std::sqrt(square), 1e-12);
+  EXPECT_NEAR(r.grad_norm(), std::sqrt(square), 1e-12);
 }
 
 TEST(PairSumsTap, NamesParametersThatNoLayerUsed) {

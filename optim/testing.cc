@@ -75,6 +75,19 @@ void ExpectSameBits(const NamedTensors& a, const NamedTensors& b) {
   for (const auto& [name, x] : a) EXPECT_TRUE(SameBits(x, b.at(name))) << name;
 }
 
+NamedTensors CopyTo(const NamedTensors& tensors, Device device) {
+  NamedTensors there;
+  for (const auto& [name, x] : tensors) there[name] = CopyTo(x, device);
+  return there;
+}
+
+Pass CopyTo(const Pass& pass, Device device) {
+  Pass there{.layers = {}, .grads = CopyTo(pass.grads, device)};
+  for (const auto& [name, layer] : pass.layers)
+    there.layers[name] = {CopyTo(layer.x, device), CopyTo(layer.d, device)};
+  return there;
+}
+
 UpdateResult UpdateAfter(const std::vector<Pass>& passes, const Optimizer& optimizer,
                          NamedTensors params, NamedTensors state, int64_t step,
                          const NamedTensors& hypers) {

@@ -27,6 +27,9 @@ NamedTensors DeepCopy(const NamedTensors& tensors);
 
 void ExpectSameBits(const NamedTensors& a, const NamedTensors& b);
 
+// All of them on `device`.
+NamedTensors CopyTo(const NamedTensors& tensors, Device device);
+
 // A linear layer y = x W^T in a backward pass: x [tokens, in] and d [tokens, out], the gradient of
 // the loss, which is a mean over all tokens of a step, at y.
 struct LayerPass {
@@ -37,6 +40,8 @@ struct Pass {
   std::map<std::string, LayerPass> layers = {};
   NamedTensors grads = {};
 };
+
+Pass CopyTo(const Pass& pass, Device device);
 
 // The update after these passes, whose gradients add up.
 UpdateResult UpdateAfter(const std::vector<Pass>& passes, const Optimizer& optimizer,

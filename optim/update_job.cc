@@ -1,6 +1,8 @@
 #include "optim/update_job.h"
 
 #include <algorithm>
+#include <map>
+#include <set>
 #include <utility>
 
 #include "core/op_scope.h"
@@ -46,13 +48,33 @@ bool WorthSharing(const Jobs& jobs) {
 
 }  // namespace
 
+void ChooseFused(std::vector<UpdateJob>& jobs) {
+  std::set<const Chain::Fused*> watched;
+  for (const UpdateJob& job : jobs) {
+    if (!job.chain->MayFuse(job.param, job.signal, job.state, job.step))
+      watched.insert(job.chain->fused);
+  }
+  for (UpdateJob& job : jobs)
+    job.fused = job.chain->fused != nullptr && !watched.contains(job.chain->fused);
+}
+
+void RunFused(std::vector<UpdateJob>& jobs) {
+  std::map<const Chain::Fused*, std::vector<Chain::FusedJob>> by_kernels;
+  for (UpdateJob& job : jobs) {
+    if (job.fused)
+      by_kernels[job.chain->fused].push_back(
+          Chain::JobOf(job.param, job.signal, job.state, job.step));
+  }
+  for (const auto& [kernels, some] : by_kernels) kernels->update(some);
+}
+
 void RunJobs(std::vector<UpdateJob>& jobs, absl::FunctionRef<void(UpdateJob&)> run) {
   std::vector<UpdateJob*> composed;
   for (UpdateJob& job : jobs) {
-    if (job.chain->fused == nullptr)
-      composed.push_back(&job);
-    else
+    if (job.fused)
       run(job);
+    else
+      composed.push_back(&job);
   }
   if (!WorthSharing(composed)) {
     for (UpdateJob* job : composed) run(*job);

@@ -17,11 +17,18 @@ struct UpdateJob {
   Tensor param;
   Signal signal;
   NamedTensors state;  // By slot.
+  bool fused = false;  // Its chain's kernels do it, together with others.
 };
 
-// run(job) for each, in any order. Several at a time, a thread each, where no tape watches, no
-// kernel does a whole update by itself and no job is so large that others would wait for it: the
-// products of one matrix are too small to be worth sharing.
+// Which are fused: all of those with the same kernels, or none.
+void ChooseFused(std::vector<UpdateJob>& jobs);
+
+// All of these that are fused.
+void RunFused(std::vector<UpdateJob>& jobs);
+
+// run(job) for each, in any order. Several at a time, a thread each, of those that are not fused,
+// where no tape watches and no job is so large that others would wait for it: the products of one
+// matrix are too small to be worth sharing.
 void RunJobs(std::vector<UpdateJob>& jobs, absl::FunctionRef<void(UpdateJob&)> run);
 
 // The tensors whose names begin with "path.", without it: moved out, or shared.

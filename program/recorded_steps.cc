@@ -173,9 +173,9 @@ absl::StatusOr<ReplayResult> Replay(const RecordedSteps& recorded, const Optimiz
     at = (*optimizer)
              ->Update(std::move(at.params), step.grads, std::move(at.state), t - 1, {},
                       pairs->get());
-    if (!at.non_finite.empty() && config.non_finite() != OptimizerConfig::SKIP)
+    if (!at.non_finite().empty() && config.non_finite() != OptimizerConfig::SKIP)
       return absl::InvalidArgumentError(absl::StrCat("step ", t, ": the gradient of ",
-                                                     at.non_finite, " (g.", t,
+                                                     at.non_finite(), " (g.", t,
                                                      ") has values that are not finite"));
     for (const auto& [param, w] : at.params)
       result.weights[absl::StrCat(param == kOnly ? "" : param + "/", "w.", t)] = w;

@@ -156,12 +156,13 @@ absl::StatusOr<StepResult> Trainer::Step(bool with_statistics, const GradientSin
                                            std::move(optimizer_state_), step_, {}, pairs.get());
   params_ = std::move(update.params);
   optimizer_state_ = std::move(update.state);
-  if (!update.non_finite.empty() && !skips)
-    return ExplainNotFinite(absl::StrCat("the gradient of ", update.non_finite, " is not finite"));
+  if (!update.non_finite().empty() && !skips)
+    return ExplainNotFinite(
+        absl::StrCat("the gradient of ", update.non_finite(), " is not finite"));
   ++step_;
   return StepResult{step_,
                     gradients.loss,
-                    update.grad_norm,
+                    update.grad_norm(),
                     update.learning_rate,
                     optimizer_->Skipped(optimizer_state_),
                     tokens(),
