@@ -141,7 +141,8 @@ class Page {
   std::string Statistics() const {
     std::vector<std::string> names = StatisticNames(runs_);
     if (names.empty()) return "";
-    std::string summary = absl::StrCat(names.size(), " statistics");
+    std::string summary =
+        absl::StrCat(names.size(), names.size() == 1 ? " statistic" : " statistics");
     if (names.size() > kMostStatistics) {
       absl::StrAppend(&summary, ", the first ", kMostStatistics,
                       " of them here; metrics.jsonl has all");

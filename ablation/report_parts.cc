@@ -39,6 +39,9 @@ std::string Conclusion(const Report& report) {
   const ComparedRow& best = comparison.rows[0];
   if (best.rank == 0)
     return absl::StrCat("No row has more than one seed, so none is ranked: train from more seeds.");
+  if (comparison.rows.size() == 1)
+    return absl::StrCat("The only row, ", best.row->name, ", has a mean ", metric.name, " of ",
+                        MeanOf(metric, best), " over ", best.values.size(), " seeds.");
   std::vector<std::string> better, worse;
   for (const ComparedRow& row : comparison.rows) {
     if (row.verdict == Verdict::kBetter) better.push_back(row.row->name);

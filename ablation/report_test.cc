@@ -139,6 +139,10 @@ TEST_F(ReportTest, SaysInASentenceWhatCameOut) {
   EXPECT_EQ(Conclusion(report_),
             "By val_loss, rule=gated_delta has the best mean, 1.4500 ± 0.1138 over 3 seeds. "
             "Against the baseline, rule=delta, better: rule=gated_delta.");
+  RunSet one = runs_;
+  one.rows.resize(1);
+  EXPECT_EQ(Conclusion(*MakeReport(one, "", "")),
+            "The only row, rule=delta, has a mean val_loss of 1.5500 ± 0.1242 over 3 seeds.");
   EXPECT_THAT(FieldLines(runs_.varied.given),
               ElementsAre("model.block.0.memory.rule.name: \"delta\", "
                           "\"gated_delta\", \"hebbian\", \"oja\""));
