@@ -176,13 +176,13 @@ TEST(Tasks, RefuseWhatCannotBe) {
            {"parity {} eval_examples: 0", "data.eval_examples is 0"},
            {"bytes { path: 'x' } eval_length: 8", "data.bytes: eval_length"},
            {"mqar { eval { length: 63 } }", "length is 63, must be even"},
-           {"mqar { eval { pairs: 40 } }", "40 pairs shown"},
+           {"mqar { eval { pairs: 40 } }", "pairs 40, shown in passes 1"},
            {"mqar { train { length: 128 } }", "train has a length of 128"},
            {"in_context_recall { vocab: 1 }", "vocab is 1"},
            {"in_context_recall {} eval_length: 2", "length is 2, must be at least 3"},
            {"noisy_recall { noise_vocab: 31 }", "vocab is 32, must be from 33"},
            {"noisy_recall { noise: 1 }", "noise is 1"},
-           {"fuzzy_recall { vocab: 5 }", "too few for motifs of 3"},
+           {"fuzzy_recall { vocab: 5 }", "too few for key_motif 3"},
            {"fuzzy_recall {}", "length is 17, must be at least 18", 17},
            {"selective_copying { tokens: 32 }", "must be at least 66"},
            {"compression { vocab: 1 }", "vocab is 1"},
@@ -200,7 +200,8 @@ TEST(Tasks, RefuseWhatCannotBe) {
            {"class_incremental { names: 3 }", "names is 3"},
            {"class_incremental {}", "must be at least 60", 59},
            {"class_incremental { item: 5 }", "item is 5"},
-           {"class_incremental { cue_vocab: 31 } eval_length: 120", "32 cues, not cue_vocab 31"},
+           {"class_incremental { cue_vocab: 31 } eval_length: 120",
+            "32 cues (cues 4 each), not cue_vocab 31"},
        }) {
     SCOPED_TRACE(bad.data);
     EXPECT_THAT(TaskError(bad.data, bad.length), HasSubstr(bad.error));
