@@ -104,8 +104,9 @@ TEST_F(AblateTest, SaysWhatIsWrongBeforeAnythingRuns) {
   EXPECT_THAT(result.err, HasSubstr("--config: there is no 'old'. Known: frozen, new"));
   result = Palimpsest({"ablate", "--out=" + out_});
   EXPECT_THAT(result.err, HasSubstr(out_ + " holds no sweep to go on with"));
-  result = Palimpsest(Args({"model.width=16000"}));
-  EXPECT_THAT(result.err, AllOf(HasSubstr("/sweep: row \"rule=hebbian\": "), HasSubstr("width")));
+  result = Palimpsest(Args({"model.width=1000000", "model.block.0.memory.heads=50000"}));
+  EXPECT_THAT(result.err,
+              AllOf(HasSubstr("/sweep: row \"rule=hebbian\": "), HasSubstr("model.width 1000000")));
   EXPECT_FALSE(std::filesystem::exists(out_));
 }
 

@@ -86,7 +86,7 @@ INSTANTIATE_TEST_SUITE_P(
              {"model.block.0.memory.conv: 17", "length 16"}},
         Case{"ALevelThatNobodyReads",
              {"model.block={cms {level {period: 16}}}"},
-             {"model.block.1.cms.level.0.period: 16", "length is 16"}},
+             {"model.block.0.cms.level.0.period: 16", "length is 16"}},
         Case{"HeadsThatDoNotFit",
              {"model.block.0.memory.heads=3"},
              {"model.block.0.memory.heads: 3 does not divide width 16"}},

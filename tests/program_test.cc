@@ -179,11 +179,11 @@ TEST(Program, ItsBannerIsShort) {
 
 TEST(Program, RunsOutOfMemoryWithOneLine) {
   const SmallRun run;
-  ProcessResult result = Palimpsest(run.TrainArgs({"memory_limit_mb=4", "length=256"}));
+  ProcessResult result = Palimpsest(run.TrainArgs({"memory_limit_mb=2", "length=256"}));
   EXPECT_EQ(result.code, 4);
   EXPECT_THAT(result.err, HasSubstr("out of memory. Tried to allocate"));
   // What could never be is refused before anything is made.
-  result = Palimpsest(run.TrainArgs({"model.width=1000000"}));
+  result = Palimpsest(run.TrainArgs({"model.width=1000000", "model.block.0.memory.heads=50000"}));
   EXPECT_EQ(result.code, 4);
   EXPECT_THAT(result.err, AllOf(HasSubstr("model.width 1000000"), HasSubstr("GiB")));
 }
