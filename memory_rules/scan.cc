@@ -119,16 +119,22 @@ Tensor SpreadHeads(const Tensor& x, int64_t heads) {
   return Reshape(BroadcastTo(Reshape(x, grouped), spread), {x.dim(0), x.dim(1), heads, x.dim(3)});
 }
 
-// Makes what rules see: one dtype, one number of heads. Keys that are the queries stay so.
-Sequence Prepared(const Sequence& seq, DType dtype) {
+// Makes what rules see: one dtype, one number of heads, and what the rule makes of that. Keys that
+// are the queries stay so.
+Sequence Prepared(const MemoryRule& rule, const Sequence& seq, DType dtype) {
   const int64_t heads = seq.v.dim(2);
   const auto cast = [&](const Tensor& x) { return x.dtype() == dtype ? x : Cast(x, dtype); };
   const Tensor q = SpreadHeads(seq.q, heads), k = SpreadHeads(seq.k, heads);
   Sequence prepared = {cast(q), cast(k), cast(seq.v), seq.gates, seq.cu_seqlens};
-  const Tensors given = {q, k, seq.v};
-  if (std::all_of(given.begin(), given.end(),
-                  [](const Tensor& x) { return x.dtype() == DType::kBf16; }))
-    prepared.narrow = given;
+  const Tensors given = {q, k, seq.v}, wide = {prepared.q, prepared.k, prepared.v};
+  prepared = rule.Prepare(std::move(prepared));
+  const bool narrow = std::all_of(given.begin(), given.end(),
+                                  [](const Tensor& x) { return x.dtype() == DType::kBf16; });
+  const Tensor* const made[] = {&prepared.q, &prepared.k, &prepared.v};
+  for (size_t i = 0; narrow && i < given.size(); ++i) {
+    const bool as_given = made[i]->id() == wide[i].id();
+    prepared.narrow.push_back(as_given ? given[i] : Cast(*made[i], DType::kBf16));
+  }
   return prepared;
 }
 
@@ -220,7 +226,7 @@ ScanResult Scan(const MemoryRule& rule, const Sequence& seq, State state,
   const OpScope scope("scan");
   const absl::Status valid = ValidateScan(rule, seq, state, options);
   PALIMPSEST_CHECK(valid.ok()) << valid.message();
-  const Sequence prepared = rule.Prepare(Prepared(seq, state[0].dtype()));
+  const Sequence prepared = Prepared(rule, seq, state[0].dtype());
   ScanResult r = seq.cu_seqlens ? ScanPacked(rule, prepared, state, options)
                                 : ScanOne(rule, prepared, std::move(state), options);
   if (r.y.dtype() != seq.v.dtype()) r.y = Cast(r.y, seq.v.dtype());
