@@ -15,6 +15,8 @@ absl::Status ResolveLevel(const std::string& path, int64_t width, Cms::Level& le
   ConfigCheck check(path);
   check.Size("period", level.period(), 0);
   check.Positive("rate", level.rate());
+  check.Require(level.keep() >= 0.0 && level.keep() <= 1.0, "keep", level.keep(),
+                " is not between 0 and 1");
   check.Require(level.mlp().kind() != ModelConfig::Mlp::NONE, "mlp.kind",
                 "NONE: a level is an MLP; leave the level out instead");
   check.Require(!level.frozen() || level.period() > 0, "frozen",

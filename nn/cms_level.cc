@@ -51,6 +51,7 @@ class CmsLevel : public Mixer {
       : rule_(OptionsOf(config, config.level(index))),
         period_(config.level(index).period()),
         restart_(config.order() == Cms::NESTED ? SlowerPeriod(config, index) : 0),
+        keep_(config.level(index).keep()),
         frozen_(config.level(index).frozen()),
         flush_(config.flush()),
         dtype_(StateDType(init.dtype)),
@@ -150,8 +151,17 @@ class CmsLevel : public Mixer {
 
   State Written(State state, Watch& watch) const {
     const Tensors before = rule_.WeightsOf(state);
-    state = rule_.EndChunk(std::move(state), {});
+    state = rule_.EndChunk(Kept(std::move(state)), {});
     watch.See(before, rule_.WeightsOf(state));
+    return state;
+  }
+
+  // Towards the weights of a stream that begins.
+  State Kept(State state) const {
+    if (keep_ == 1.0) return state;
+    const State fresh = Fresh(state[0].dim(0));
+    for (int i = 0; i < rule_.num_weights(); ++i)
+      state[i] = Add(fresh[i], Mul(Sub(state[i], fresh[i]), keep_));
     return state;
   }
 
@@ -186,6 +196,7 @@ class CmsLevel : public Mixer {
 
   const MlpLevel rule_;
   const int64_t period_, restart_;  // restart_: tokens from one fresh start to the next, or 0.
+  const double keep_;
   const bool frozen_, flush_;
   const DType dtype_;
   Mlp mlp_;

@@ -40,6 +40,7 @@ std::vector<CmsCase> CmsCases() {
       {"literal", "residual: false " + Level(3) + Level(4)},
       {"dot_mean", "objective: DOT reduce: MEAN project_keys: true " + Level(3)},
       {"bounded", "max_update: 0.01 " + Level(3)},
+      {"forgetting", Level(3, "keep: 0.6") + Level(4, "keep: 0")},
       {"inputs_as_values", "project_values: false " + Level(4)},
       {"data_dependent_rates", Level(3, "rate_per_channel: true rate_data_dependent: true")},
   };
@@ -208,6 +209,18 @@ TEST(Cms, EachLevelIsWrittenAtItsOwnPace) {
     EXPECT_EQ(before.at("levels.0.updates").Item(), 6.0) << order;
     EXPECT_EQ(before.at("levels.1.updates").Item(), 2.0) << order;
   }
+}
+
+// W_0 + keep (W_1 - W_0) + the second write, which is measured at W_1 whatever is kept of it.
+TEST(Cms, WhatIsNotKeptIsForgottenTowardsTheFirstWeights) {
+  const Tensor x = Tokens(2, 8);
+  const auto after = [&](int64_t tokens, const char* keep) {
+    const TestCms cms("max_update: 0 " + Level(4, keep));
+    return cms.Run(Slice(x, 1, 0, tokens)).state.at("levels.0.W1");
+  };
+  const Tensor first = after(0, ""), written = Sub(after(4, ""), first);
+  EXPECT_EQ(after(4, "keep: 0.3").ToVector(), after(4, "").ToVector());
+  EXPECT_LT(MaxDifference(after(8, "keep: 0.3"), Sub(after(8, ""), Mul(written, 0.7))), 1e-14);
 }
 
 TEST(Cms, OneStaticLevelIsTheMlpOfATransformer) {

@@ -175,12 +175,13 @@ class SelfModifying : public Mixer {
     };
     Tensor momentum = column("momentum");
     if (momentum) momentum = LogKeepOf(momentum);
-    return {{}, column("eta.bias"), column("keep.bias"), momentum};
+    return {{}, column("eta.bias"), column("keep.bias"), momentum, {}};
   }
 
   BoxConstants ConstantsOf(const BoxStack& stack, BoxConstants all) const {
-    if (stack.scalars() == 0) return all;
     const int64_t batch = all.eta_bias.dim(0) / config_.heads();
+    if (config_.rest() == Config::FIRST) all.rest = FirstWeights(stack, batch);
+    if (stack.scalars() == 0) return all;
     Tensors rows;
     for (Box box : {Box::kEta, Box::kKeep}) {
       if (stack.Has(box))
@@ -190,12 +191,16 @@ class SelfModifying : public Mixer {
     return all;
   }
 
-  State FreshState(const BoxStack& stack, int64_t batch) const {
+  Tensors FirstWeights(const BoxStack& stack, int64_t batch) const {
     std::map<Box, Tensors> boxes;
     for (Box box : stack.boxes()) {
       for (const Tensor& w : first_.at(box)) boxes[box].push_back(ForEachSequence(w, batch));
     }
-    State state = stack.Join(boxes);
+    return stack.Join(boxes);
+  }
+
+  State FreshState(const BoxStack& stack, int64_t batch) const {
+    State state = FirstWeights(stack, batch);
     for (size_t i = 0; config_.momentum() != Config::NONE && i < stack.num_weights(); ++i)
       state.push_back(Tensor::Full(state[i].shape(), 0.0, state[i].dtype(), state[i].device()));
     return state;

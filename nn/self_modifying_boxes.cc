@@ -138,6 +138,22 @@ Tensor BoxStack::Read(Box box, const Tensors& weights, const Tensor& rows_of_num
   return Add(y, MatMul(x, Slice(rows_of_numbers, 1, at, at + 1), {.b = true}));
 }
 
+Tensor BoxStack::Bounded(size_t i, const Tensor& left, double longest) const {
+  const auto bounded = [&](const Tensor& rows) {
+    const Tensor bound = Tensor::Full({}, longest, rows.dtype(), rows.device());
+    return Mul(rows, Div(bound, Maximum(Norm(rows, {-1}, /*keep=*/true), bound)));
+  };
+  const int64_t batch = left.dim(0), rows = left.dim(1);
+  const auto each = [&](const Tensor& boxes, int64_t size) {
+    const Shape apart{batch, rows, boxes.dim(2) / size, size};
+    return Reshape(bounded(Reshape(boxes, apart)), boxes.shape());
+  };
+  if (i > 0) return bounded(left);
+  if (mlp_) return each(left, hidden_);
+  const Tensors parts = Split(left, {vectors_ * key_, scalars_}, 2);
+  return Concat({each(parts[0], key_), each(parts[1], 1)}, 2);
+}
+
 Tensor BoxStack::Output(Box box, const Tensor& all) const {
   return Slice(all, 2, FirstOutput(box), FirstOutput(box) + SizeOf(box));
 }

@@ -48,6 +48,8 @@ class BoxStack {
   // What one box says, without the others: [batch, rows, key or 1].
   Tensor Read(Box box, const Tensors& weights, const Tensor& rows_of_numbers,
               const Tensor& x) const;
+  // The gradient at the output of tensor i, each box's row no longer than `longest`.
+  Tensor Bounded(size_t i, const Tensor& left, double longest) const;
   // The part of one: [batch, rows, key or 1].
   Tensor Output(Box box, const Tensor& all) const;
 

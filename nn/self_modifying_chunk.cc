@@ -16,17 +16,18 @@ namespace {
 
 Tensor Constant(const Tensor& x) { return x ? x.Detach() : x; }
 
+State Constant(State state) {
+  for (Tensor& x : state) x = x.Detach();
+  return state;
+}
+
 BoxSignals Constant(const BoxSignals& s) {
   return {Constant(s.q), Constant(s.k), Constant(s.v), Constant(s.eta), Constant(s.log_keep)};
 }
 
 BoxConstants Constant(const BoxConstants& c) {
-  return {Constant(c.skip), Constant(c.eta_bias), Constant(c.keep_bias), Constant(c.log_momentum)};
-}
-
-State Constant(State state) {
-  for (Tensor& x : state) x = x.Detach();
-  return state;
+  return {Constant(c.skip), Constant(c.eta_bias), Constant(c.keep_bias), Constant(c.log_momentum),
+          Constant(c.rest)};
 }
 
 // [batch, time] -> [batch boxes, time].
@@ -52,14 +53,15 @@ Tensor Later(const Tensor& first, const Tensor& rest) {
 
 }  // namespace
 
-// The matrices of a chunk, token by token, as a network's forward pass meets them; each takes its
-// steps as it is applied or, at the latest, in Last.
+// The matrices of a chunk, token by token, as a network's forward pass meets them: where they rest
+// and what was written, which takes its steps as it is applied or, at the latest, in Last.
 class SelfModifyingScan::Written : public Weights {
  public:
-  Written(std::vector<LinearUpdate> updates, const State& state, Tensor fixed, int64_t pairs,
-          bool before)
+  Written(std::vector<LinearUpdate> updates, const State& state, const BoxConstants& constants,
+          int64_t pairs, bool before)
       : updates_(std::move(updates)),
-        fixed_(std::move(fixed)),
+        fixed_(constants.skip),
+        rest_(constants.rest),
         pairs_(pairs),
         before_(before),
         fused_(!ComposedScope::Active() &&
@@ -88,7 +90,8 @@ class SelfModifyingScan::Written : public Weights {
     } else {
       y = Scanned(i, rows);
     }
-    return AtTokens(y, pairs_, before_);
+    y = AtTokens(y, pairs_, before_);
+    return rest_.empty() ? y : Add(y, MatMul(x, rest_[i], {.b = true}));
   }
   const Tensor& Fixed(int) const override { return fixed_; }
 
@@ -118,6 +121,7 @@ class SelfModifyingScan::Written : public Weights {
   const std::vector<LinearUpdate> updates_;
   std::vector<State> from_;
   const Tensor fixed_;
+  const Tensors rest_;
   const int64_t pairs_;
   const bool before_, fused_;
   std::vector<std::unique_ptr<ChunkDecay>> decays_;
@@ -145,14 +149,18 @@ class Linked : public Weights {
 
 }  // namespace
 
-// M_{t-1} v_t - M_{t-1} k_t is read from M by one row; what the skips say is known beforehand.
+// M_{t-1} v_t - M_{t-1} k_t is read from what was written by one row; what the skips and the
+// matrices at rest say is known beforehand.
 LinearUpdate SelfModifyingScan::ExactUpdate(const BoxSignals& s) const {
   const Tensor error_key = Sub(s.k, s.v), eta = StepSize(s.eta, s.k);
-  Tensors said(stack_.boxes().size() - stack_.scalars(), Neg(error_key));
-  if (constants_.skip) said.push_back(MatMul(Neg(error_key), constants_.skip, {.b = true}));
+  Tensors said(stack_.boxes().size() - stack_.scalars(), error_key);
+  if (constants_.skip) said.push_back(MatMul(error_key, constants_.skip, {.b = true}));
+  Tensor known = Concat(said, 2);
+  if (!constants_.rest.empty())
+    known = Add(known, MatMul(error_key, constants_.rest[0], {.b = true}));
   return {.log_keep = s.log_keep,
           .erase = {delta() ? Add(error_key, s.k) : error_key, eta},
-          .write = {Concat(said, 2), eta},
+          .write = {Neg(known), eta},
           .key = s.k};
 }
 
@@ -196,12 +204,11 @@ BoxScan SelfModifyingScan::Chunk(const BoxInputs& in, const State& state,
   const bool live = config_.differentiate_writes();
   BoxScan r{{}, Generate(in, anchor), {}, {}};
   const BoxConstants fixed = live ? constants_ : Constant(constants_);
-  const std::vector<LinearUpdate> updates =
-      live ? Updates(r.signals, anchor)
-           : SelfModifyingScan(config_, stack_, fixed)
-                 .Updates(Constant(r.signals), Constant(anchor));
-  const Written written(updates, live ? state : Constant(state), fixed.skip, pairs(),
-                        config_.read() == ModelConfig::SelfModifying::BEFORE_WRITE);
+  const SelfModifyingScan writes(config_, stack_, fixed);
+  const Written written(
+      writes.Updates(live ? r.signals : Constant(r.signals), live ? anchor : Constant(anchor)),
+      writes.FromRest(live ? state : Constant(state)), fixed, pairs(),
+      config_.read() == ModelConfig::SelfModifying::BEFORE_WRITE);
   if (stack_.Has(Box::kMemory)) {
     const auto read = [&](const Weights& w) {
       return stack_.Output(Box::kMemory, stack_.Forward(w, r.signals.q));
@@ -210,7 +217,8 @@ BoxScan SelfModifyingScan::Chunk(const BoxInputs& in, const State& state,
           : live                                               ? read(written)
                                                                : read(Linked(written, state));
   }
-  r.state = live ? written.Last() : Relinked(written.Last(), state);
+  r.state = writes.AtRest(written.Last());
+  if (!live) r.state = Relinked(std::move(r.state), state);
   return r;
 }
 

@@ -10,6 +10,8 @@ constexpr int64_t kDefaultChunk = 16;
 bool Divides(int64_t a, int64_t b) { return a % b == 0 || b % a == 0; }
 
 void CheckGates(const ModelConfig::SelfModifying& s, ConfigCheck& check) {
+  check.Require(s.max_error() == 0.0 || (s.max_error() >= 1e-6 && s.max_error() <= 1e6),
+                "max_error", s.max_error(), " is neither 0 nor between 1e-6 and 1e6");
   check.Positive("eta_max", s.eta_max());
   check.Require(s.eta_init() > 0.0 && s.eta_init() < s.eta_max(), "eta_init", s.eta_init(),
                 " is not between 0 and eta_max ", s.eta_max());

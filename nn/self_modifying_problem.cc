@@ -56,12 +56,15 @@ SelfModifyingProblem::SelfModifyingProblem(const std::string& text, const std::v
   }
   state = stack.Join(first);
   const size_t n = state.size();
+  for (size_t i = 0; config.rest() == Config::FIRST && i < n; ++i)
+    constants.rest.push_back(random(state[i].shape(), 0.3));
   for (size_t i = 0; constants.log_momentum && i < n; ++i)
     state.push_back(random(state[i].shape(), 0.1));
 }
 
 Tensors SelfModifyingProblem::Sources() const {
   Tensors all = state;
+  all.insert(all.end(), constants.rest.begin(), constants.rest.end());
   for (const Tensor& x :
        {inputs.x, inputs.x_v, inputs.signals.q, inputs.signals.k, inputs.signals.v,
         inputs.signals.eta, inputs.signals.log_keep, constants.skip, constants.eta_bias,

@@ -75,6 +75,17 @@ SharedWeights SelfModifyingScan::At(const State& state) const {
   return SharedWeights({state.begin(), end}, {constants_.skip});
 }
 
+State SelfModifyingScan::FromRest(State state) const {
+  for (size_t i = 0; i < constants_.rest.size(); ++i) state[i] = Sub(state[i], constants_.rest[i]);
+  return state;
+}
+
+State SelfModifyingScan::AtRest(State written) const {
+  for (size_t i = 0; i < constants_.rest.size(); ++i)
+    written[i] = Add(written[i], constants_.rest[i]);
+  return written;
+}
+
 BoxSignals SelfModifyingScan::Generate(const BoxInputs& in, const State& anchor) const {
   BoxSignals s = in.signals;
   const State weights(anchor.begin(), anchor.begin() + static_cast<int64_t>(stack_.num_weights()));
@@ -98,23 +109,30 @@ InnerFactors SelfModifyingScan::Gradient(const State& at, const Tensor& k, const
   const SharedWeights weights = At(at);
   if (config_.stop_gradient_target()) {
     const Tensor target = stack_.Forward(weights, v);
-    return InnerGradient(weights, [&](const Weights& w) {
+    return Bounded(InnerGradient(weights, [&](const Weights& w) {
       return ObjectiveLoss(Objective::kL2, stack_.Forward(w, k), target, 2.0, {});
-    });
+    }));
   }
   const Tensor both = InTurn(k, v);
-  return InnerGradient(weights, [&](const Weights& w) {
+  return Bounded(InnerGradient(weights, [&](const Weights& w) {
     const Tensor y = stack_.Forward(w, both);
     const Tensors sides = Split(Reshape(y, {k.dim(0), k.dim(1), 2, y.dim(2)}), {1, 1}, 2);
     return ObjectiveLoss(Objective::kL2, sides[0], sides[1], 2.0, {});
-  });
+  }));
 }
 
 InnerFactors SelfModifyingScan::LinearGradient(const State& at, const Tensor& k,
                                                const Tensor& v) const {
   const Tensor error = stack_.Forward(At(at), Sub(k, v));
-  if (config_.stop_gradient_target()) return {{error}, {k}};
-  return {{InTurn(error, Neg(error))}, {InTurn(k, v)}};
+  if (config_.stop_gradient_target()) return Bounded({{error}, {k}});
+  return Bounded({{InTurn(error, Neg(error))}, {InTurn(k, v)}});
+}
+
+InnerFactors SelfModifyingScan::Bounded(InnerFactors g) const {
+  if (config_.max_error() == 0.0 || exact()) return g;
+  for (size_t i = 0; i < g.left.size(); ++i)
+    g.left[i] = stack_.Bounded(i, g.left[i], config_.max_error());
+  return g;
 }
 
 Tensor SelfModifyingScan::StepSize(const Tensor& eta, const Tensor& x) const {
@@ -126,6 +144,7 @@ Tensor SelfModifyingScan::StepSize(const Tensor& eta, const Tensor& x) const {
 State SelfModifyingScan::Step(const BoxSignals& x, const State& state, const State& anchor) const {
   const InnerFactors g = Gradient(exact() ? state : anchor, x.k, x.v);
   const bool of_step = config_.momentum() == ModelConfig::SelfModifying::STEP;
+  const State from = FromRest(state);
   State weights, momenta;
   for (size_t i = 0; i < stack_.num_weights(); ++i) {
     const int64_t n = stack_.groups(i), batch = x.k.dim(0);
@@ -138,21 +157,21 @@ State SelfModifyingScan::Step(const BoxSignals& x, const State& state, const Sta
     Tensor step = Neg(Mul(eta, MatMul(g.left[i], g.right[i], {.a = true})));
     Tensor erased;
     if (delta()) {
-      const Tensor found = MatMul(in, state[i], {.b = true});
+      const Tensor found = MatMul(in, from[i], {.b = true});
       erased = Mul(eta, MatMul(found, in, {.a = true}));
       if (of_step) step = Sub(step, erased);
     }
     if (momentum()) {
-      const Tensor& s = state[stack_.num_weights() + i];
+      const Tensor& s = from[stack_.num_weights() + i];
       step = Add(Mul(factor(Exp(constants_.log_momentum)), s), step);
       momenta.push_back(step);
     }
-    const Tensor kept = x.log_keep ? Mul(factor(Exp(x.log_keep)), state[i]) : state[i];
+    const Tensor kept = x.log_keep ? Mul(factor(Exp(x.log_keep)), from[i]) : from[i];
     weights.push_back(Add(kept, step));
     if (erased && !of_step) weights.back() = Sub(weights.back(), erased);
   }
   weights.insert(weights.end(), momenta.begin(), momenta.end());
-  return weights;
+  return AtRest(std::move(weights));
 }
 
 State SelfModifyingScan::Relinked(State written, const State& from) {

@@ -25,6 +25,7 @@ struct BoxConstants {
   Tensor skip;                 // [batch, scalars, key]
   Tensor eta_bias, keep_bias;  // [batch, 1]
   Tensor log_momentum;         // [batch, 1]; empty: no momentum
+  Tensors rest;                // Where a stack's tensors rest; empty: at zero.
 };
 
 struct BoxScan {
@@ -40,9 +41,10 @@ Tensor LogKeepOf(const Tensor& z);
 // One stack over a sequence: at each token
 //   k, v, q, eta, keep = what their boxes say of x at the anchor F,   y_t = memory(q_t)
 //   vhat = F(v_t),   g_t = grad_F |F(k_t) - vhat|^2 / 2
-//   S_t = mu S_{t-1} - eta_t g_t,   W_t = W_{t-1} (keep_t - eta_t x_t x_t^T) + S_t
-// for each matrix W, x_t what comes into it at k_t (Behrouz et al. 2025, eq. 83-93); F is the stack
-// at the chunk's start, and the config has its other forms. State: the stack's tensors, then S.
+//   S_t = mu S_{t-1} - eta_t g_t,   W_t - R = (W_{t-1} - R) (keep_t - eta_t x_t x_t^T) + S_t
+// for each matrix W, x_t what comes into it at k_t, R where it rests (Behrouz et al. 2025, eq.
+// 83-93, where R is zero); F is the stack at the chunk's start, and the config has its other forms.
+// State: the stack's tensors, then S.
 class SelfModifyingScan {
  public:
   // All must outlive this. `config` is resolved.
@@ -59,10 +61,15 @@ class SelfModifyingScan {
   class Written;
 
   SharedWeights At(const State& state) const;
+  // What was written since the start, and its momenta; and back.
+  State FromRest(State state) const;
+  State AtRest(State written) const;
   BoxSignals Generate(const BoxInputs& in, const State& anchor) const;
   InnerFactors Gradient(const State& at, const Tensor& k, const Tensor& v) const;
   // The same of a linear stack, whose error is what it says of k - v.
   InnerFactors LinearGradient(const State& at, const Tensor& k, const Tensor& v) const;
+  // As `max_error` says.
+  InnerFactors Bounded(InnerFactors g) const;
   // eta [batch, time] for inputs x [batch, time, in].
   Tensor StepSize(const Tensor& eta, const Tensor& x) const;
   LinearUpdate ExactUpdate(const BoxSignals& s) const;

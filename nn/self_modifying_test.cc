@@ -74,6 +74,7 @@ TEST(SelfModifying, RefusesWhatCannotBe) {
               HasSubstr("eta_init: 0.5 is not between 0 and eta_max 0.4"));
   EXPECT_THAT(Refusal("keep_init: 1"), HasSubstr("keep_init: 1 is not between 0 and 1"));
   EXPECT_THAT(Refusal("momentum_init: 0"), HasSubstr("momentum_init: 0 is not between"));
+  EXPECT_THAT(Refusal("max_error: -1"), HasSubstr("max_error: -1 is neither 0 nor"));
   EXPECT_THAT(Refusal("chunk: -1"), HasSubstr("chunk: -1"));
   EXPECT_THAT(Refusal("hidden: -1"), HasSubstr("hidden: -1"));
 }
