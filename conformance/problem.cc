@@ -94,13 +94,19 @@ Problem Problem::Batch(int64_t begin, int64_t end) const {
 Problem Problem::WithGate(const std::string& name, double value) const {
   Problem p = *this;
   Tensor& gate = p.seq.gates.at(name);
-  gate = Tensor::Full(gate.shape(), value, gate.dtype());
+  gate = Tensor::Full(gate.shape(), value, gate.dtype(), gate.device());
   return p;
 }
 
 Problem Problem::CastTo(DType dtype) const {
   Tensors inputs = Inputs();
   for (Tensor& x : inputs) x = Cast(x, dtype);
+  return With(inputs);
+}
+
+Problem Problem::CopyTo(Device device) const {
+  Tensors inputs = Inputs();
+  for (Tensor& x : inputs) x = palimpsest::CopyTo(x, device);
   return With(inputs);
 }
 

@@ -33,6 +33,7 @@ struct Problem {
   // Every gate of this name at one value.
   Problem WithGate(const std::string& name, double value) const;
   Problem CastTo(DType dtype) const;
+  Problem CopyTo(Device device) const;
 };
 
 // Fresh from the registry; aborts if there is no such rule.

@@ -24,6 +24,12 @@ constexpr int64_t kSmallest = 64;
 constexpr int64_t kHugePage = int64_t{2} << 20;
 constexpr int kReported = 5;
 
+// "3.2 GiB", "12.0 MiB".
+std::string Amount(int64_t bytes) {
+  const double mib = static_cast<double>(bytes) / 1048576.0;
+  return mib < 1024 ? absl::StrFormat("%.1f MiB", mib) : absl::StrFormat("%.2f GiB", mib / 1024);
+}
+
 // The next of four steps between powers of two.
 int64_t Bucket(int64_t bytes) {
   if (bytes <= kSmallest) return kSmallest;
@@ -59,7 +65,7 @@ std::function<void(const absl::Status&)>& Handler() {
 }
 
 std::string Describe(const char* op, const Shape& shape, DType dtype, int64_t bytes) {
-  return absl::StrFormat("%.1f MiB %s %s by %s", bytes / 1048576.0, NameOf(dtype), ToString(shape),
+  return absl::StrFormat("%s %s %s by %s", Amount(bytes), NameOf(dtype), ToString(shape),
                          *op ? op : "(no op)");
 }
 
@@ -85,6 +91,15 @@ Allocator& Allocator::Of(Device device) {
 bool Allocator::Has(Device device) {
   Allocator& a = Allocators()[static_cast<int>(device)];
   return a.backend_.allocate != nullptr && a.Limit() > 0;
+}
+
+absl::Status Allocator::Check(Device device) {
+  if (Has(device)) return absl::OkStatus();
+  const Backend& backend = Allocators()[static_cast<int>(device)].backend_;
+  const std::string why = backend.allocate == nullptr   ? "this program was built without CUDA"
+                          : backend.why_none == nullptr ? "there is none in this machine"
+                                                        : backend.why_none();
+  return absl::FailedPreconditionError("no CUDA device: " + why);
 }
 
 int64_t Allocator::Limit() {
@@ -178,6 +193,11 @@ void Allocator::TrimLocked() {
   stats_.cached_bytes = 0;
 }
 
+int64_t Allocator::limit() {
+  const std::lock_guard lock(mutex_);
+  return Limit();
+}
+
 void Allocator::SetLimit(int64_t bytes) {
   const std::lock_guard lock(mutex_);
   limit_ = bytes;
@@ -196,11 +216,11 @@ std::string Allocator::Report(const Shape& shape, DType dtype) const {
   std::partial_sort(largest.begin(), largest.begin() + count, largest.end(),
                     [](const MemoryBlock* a, const MemoryBlock* b) { return a->bytes > b->bytes; });
   std::string report =
-      absl::StrFormat("%s out of memory. Tried to allocate %s; %.1f MiB live of %.1f MiB.",
+      absl::StrFormat("%s out of memory. Tried to allocate %s; capacity %s, live %s, peak %s.",
                       device_ == Device::kCpu ? "CPU" : "CUDA",
                       Describe(OpScope::Current(), shape, dtype,
                                NumElements(shape) * static_cast<int64_t>(SizeOf(dtype))),
-                      stats_.live_bytes / 1048576.0, static_cast<double>(limit_) / 1048576.0);
+                      Amount(limit_), Amount(stats_.live_bytes), Amount(stats_.peak_bytes));
   if (count > 0) report += " Largest live tensors:";
   for (size_t i = 0; i < count; ++i) {
     const MemoryBlock& b = *largest[i];

@@ -43,6 +43,7 @@ class Allocator {
     void (*free)(void* data);
     void (*fill)(void* data, int byte, int64_t bytes);
     int64_t (*limit)();  // Bytes, live and cached together; 0: there is no such device here.
+    std::string (*why_none)() = nullptr;  // Where limit() is 0.
   };
 
   static Allocator& Of(Device device);
@@ -50,6 +51,8 @@ class Allocator {
   // whether there is a device is asked when it is first needed.
   static bool SetBackend(Device device, Backend backend);
   static bool Has(Device device);
+  // OK where Has(device); else FailedPrecondition, which says why there is none.
+  static absl::Status Check(Device device);
 
   MemoryBlock* Allocate(const Shape& shape, DType dtype);
   void Free(MemoryBlock* block);
@@ -58,6 +61,7 @@ class Allocator {
   void ResetPeak();
   // Returns the cached blocks to the device.
   void Trim();
+  int64_t limit();  // Bytes, live and cached together.
   void SetLimit(int64_t bytes);
   // Fills new blocks with bytes 0xff: NaN in every float dtype. For tests.
   void SetPoison(bool poison);

@@ -136,7 +136,8 @@ TEST_F(AllocatorDeathTest, TheReportNamesOpSizeAndTheFiveLargest) {
   EXPECT_EXIT(
       RunOut(memory_, limit), testing::ExitedWithCode(7),
       "handled: RESOURCE_EXHAUSTED: CPU out of memory. Tried to allocate 30.0 MiB f64 "
-      "\\[3932160\\] by matmul; 2[0-9.]+ MiB live of 2[0-9.]+ MiB. Largest live tensors: "
+      "\\[3932160\\] by matmul; capacity 2[0-9.]+ MiB, live 2[0-9.]+ MiB, peak 2[0-9.]+ MiB. "
+      "Largest live tensors: "
       "6.0 MiB f32 \\[1572864\\] by load; 5.0 MiB [^;]*; 4.0 MiB [^;]*; 3.0 MiB [^;]*; 2.0 MiB "
       "f32 \\[524288\\] by load. Lower the batch");
 }

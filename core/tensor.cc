@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/allocator.h"
+#include "core/fill.h"
 
 namespace palimpsest {
 namespace {
@@ -62,11 +63,14 @@ Tensor ShapeOnly(Shape shape, DType dtype) {
 }
 
 Tensor Tensor::Full(Shape shape, double value, DType dtype, Device device) {
-  Tensor x = Empty(std::move(shape), dtype);
+  Tensor x = Empty(std::move(shape), dtype, device);
+  uint64_t bits = 0;
   DispatchAny(dtype, [&]<typename T>() {
-    std::fill_n(x.mutable_data<T>(), x.size(), static_cast<T>(value));
+    const T element = static_cast<T>(value);
+    std::memcpy(&bits, &element, sizeof(element));
   });
-  return CopyTo(x, device);
+  fill(device, {x.mutable_raw(), x.size(), static_cast<int64_t>(SizeOf(dtype)), bits});
+  return x;
 }
 
 Tensor Tensor::FromVector(Shape shape, absl::Span<const double> values, DType dtype) {

@@ -91,8 +91,8 @@ ScanResult ChunkMemory::Chunk(const Rows& chunk, const State& state, const State
   if (!scale) return {Forward(SharedWeights(parts.w, parts.more), chunk.q), std::move(next)};
 
   // W + scale_t (S + the steps up to t), as a recurrence's tables.
-  const Tensor ones = Tensor::Full({1, n, 1}, 1.0, scale.dtype());
-  const DecayProducts all(Tensor::Full({1, n}, 0.0, scale.dtype()));
+  const Tensor ones = Tensor::Full({1, n, 1}, 1.0, scale.dtype(), scale.device());
+  const DecayProducts all(Tensor::Full({1, n}, 0.0, scale.dtype(), scale.device()));
   const Tensor writes = Mul(scale, all.between);
   const ChunkDecay decay(ChunkTables{ones, scale, writes, writes});
   std::vector<LinearUpdate> updates;

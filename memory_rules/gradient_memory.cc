@@ -9,6 +9,7 @@
 #include "ops/elementwise.h"
 #include "ops/layout.h"
 #include "ops/linalg.h"
+#include "ops/mask.h"
 #include "ops/newton_schulz.h"
 
 namespace palimpsest {
@@ -22,13 +23,9 @@ Tensor OrEmpty(const Gates& gates, const char* name) {
 Tensor Joined(const Tensor& before, const Tensor& after) { return Concat({before, after}, 1); }
 
 // 1 where token t descends the loss of row r: those of its window, of which the last is its own.
-Tensor Band(int64_t tokens, int64_t window, DType dtype) {
-  Tensor mask = Tensor::Empty({tokens, tokens + window - 1}, DType::kI32);
-  for (int64_t t = 0; t < tokens; ++t) {
-    int32_t* row = mask.mutable_data<int32_t>() + t * mask.dim(1);
-    for (int64_t r = 0; r < mask.dim(1); ++r) row[r] = r >= t && r < t + window;
-  }
-  return Cast(mask, dtype);
+Tensor Band(int64_t window, const Tensor& theta) {
+  const int64_t tokens = theta.dim(1);
+  return Cast(BandMask(tokens, tokens + window - 1, 0, window - 1, theta.device()), theta.dtype());
 }
 
 Tensor Time(const Tensor& x, int64_t begin, int64_t end) { return Slice(x, 1, begin, end); }
@@ -175,7 +172,7 @@ std::vector<LinearUpdate> GradientMemory::Updates(const Pairs& pairs, const Inne
   const bool orthogonal = options_.newton_schulz > 0;
   Tensor spread;
   if (options_.window > 1) {
-    const Tensor band = Band(theta.dim(1), options_.window, theta.dtype());
+    const Tensor band = Band(options_.window, theta);
     spread = Mul(band, Reshape(pairs.gamma, {theta.dim(0), 1, pairs.gamma.dim(1)}));
     if (!orthogonal) spread = Mul(spread, Column(theta));
   }

@@ -7,6 +7,7 @@
 #include "ops/elementwise.h"
 #include "ops/layout.h"
 #include "ops/linalg.h"
+#include "ops/mask.h"
 #include "ops/reduce.h"
 
 namespace palimpsest {
@@ -20,15 +21,6 @@ Tensor DecayedDots(const Tensor& table, const Tensor& x, const Tensor& y) {
   const Tensor pairs = Mul(Reshape(x, {x.dim(0), x.dim(1), 1, x.dim(2)}),
                            Reshape(y, {y.dim(0), 1, y.dim(1), y.dim(2)}));
   return Sum(Mul(table, pairs), {3});
-}
-
-// 1 where column <= row + diagonal.
-Tensor Triangle(int64_t n, int64_t diagonal) {
-  Tensor mask = Tensor::Empty({n, n}, DType::kI32);
-  for (int64_t i = 0; i < n; ++i) {
-    for (int64_t j = 0; j < n; ++j) mask.mutable_data<int32_t>()[i * n + j] = j <= i + diagonal;
-  }
-  return mask;
 }
 
 // Row t becomes row t - 1; the first is `first`.
@@ -79,7 +71,7 @@ DecayProducts::DecayProducts(const Tensor& log_factor) {
   const Tensor zero = Tensor::Full({}, 0.0, log_factor.dtype(), log_factor.device());
   const Shape square = per_channel ? Shape{batch, n, n, log_factor.dim(2)} : Shape{batch, n, n};
   const auto triangle = [&](int64_t diagonal) {
-    const Tensor mask = Triangle(n, diagonal);
+    const Tensor mask = BandMask(n, n, -n, diagonal, log_factor.device());
     return per_channel ? Reshape(mask, {n, n, 1}) : mask;
   };
   const Tensor factors =

@@ -102,8 +102,8 @@ class MemoryRule {
   virtual std::vector<std::string> state_names() const = 0;
   // Pairs a token brings, written one after the other.
   virtual int64_t pairs() const { return 1; }
-  // A fresh memory. Weights that must not start at zero are drawn from `stream`, alike for all of
-  // the batch.
+  // A fresh memory, on the host. Weights that must not start at zero are drawn from `stream`, alike
+  // for all of the batch.
   virtual State Init(const MemoryDims& dims, DType dtype, const RandomStream& stream) const = 0;
   // What a rule makes of a layer's tokens before anything is written, in the public layout: gates
   // made of other gates, features of keys. Token by token.

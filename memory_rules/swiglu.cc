@@ -101,10 +101,11 @@ class Swiglu : public ChunkMemory {
       }
       const Tensor moved = Add(w[i], steps_.empty() ? s[i] : NewtonSchulz(s[i], steps_));
       w[i] = Mul(more[i], L2Normalize(moved, 1e-12));
-      s[i] = Tensor::Full(s[i].shape(), 0.0, s[i].dtype());
+      s[i] = Tensor::Full(s[i].shape(), 0.0, s[i].dtype(), s[i].device());
     }
     for (int i : {kSumM, kTokens}) {
-      if (momentum_) more[i] = Tensor::Full(more[i].shape(), 0.0, more[i].dtype());
+      if (!momentum_) continue;
+      more[i] = Tensor::Full(more[i].shape(), 0.0, more[i].dtype(), more[i].device());
     }
   }
 

@@ -72,19 +72,20 @@ Tensors TttMemory::Advance(Tensors more, const Gates&, int64_t n) const {
 
 Tensor TttMemory::Scale(const Tensors& more, int64_t n) const {
   const Tensor& tokens = more[1];
-  if (!average_) return Tensor::Full({1, std::max<int64_t>(n, 1), 1}, 1.0, tokens.dtype());
-  const Tensor one = Tensor::Full({1, n, 1}, 1.0, tokens.dtype());
+  if (!average_)
+    return Tensor::Full({1, std::max<int64_t>(n, 1), 1}, 1.0, tokens.dtype(), tokens.device());
+  const Tensor one = Tensor::Full({1, n, 1}, 1.0, tokens.dtype(), tokens.device());
   const Tensor at = n == 0 ? tokens : Add(tokens, CumSum(one, 1));
-  return Pow(Maximum(at, Tensor::Full({}, 1.0, at.dtype())), -1.0);
+  return Pow(Maximum(at, Tensor::Full({}, 1.0, at.dtype(), at.device())), -1.0);
 }
 
 void TttMemory::Write(Tensors& w, Tensors& s, Tensors& more) const {
   const Tensor scale = Scale(more, 0);
   for (size_t i = 0; i < w.size(); ++i) {
     w[i] = Add(w[i], Mul(scale, s[i]));
-    s[i] = Tensor::Full(s[i].shape(), 0.0, s[i].dtype());
+    s[i] = Tensor::Full(s[i].shape(), 0.0, s[i].dtype(), s[i].device());
   }
-  more[1] = Tensor::Full(more[1].shape(), 0.0, more[1].dtype());
+  more[1] = Tensor::Full(more[1].shape(), 0.0, more[1].dtype(), more[1].device());
 }
 
 std::vector<ParamSpec> TttParams(int layers) {

@@ -11,7 +11,7 @@ namespace palimpsest {
 
 Attention::Attention(const ParamInit& init, const ModelConfig& model,
                      const ModelConfig::Attention& config)
-    : config_(config), dtype_(init.dtype) {
+    : config_(config), dtype_(init.dtype), device_(init.device) {
   const int64_t width = model.width(), kv_size = config.kv_heads() * config.key_dim();
   q_ = MakeProjection(init, "q", width, q_size(), config.conv());
   k_ = MakeProjection(init, "k", width, kv_size, config.conv());
@@ -42,7 +42,7 @@ NamedTensors Attention::InitState(int64_t batch) const {
   NamedTensors state = InitTails(batch);
   if (!persistent_) {
     const Shape none{batch, 0, config_.kv_heads(), config_.key_dim()};
-    state["k"] = state["v"] = Tensor::Full(none, 0.0, dtype_);
+    state["k"] = state["v"] = Tensor::Full(none, 0.0, dtype_, device_);
     return state;
   }
   const Tensor x = ForBatch(persistent_, batch);

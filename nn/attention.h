@@ -43,6 +43,7 @@ class Attention : public Mixer {
 
   ModelConfig::Attention config_;
   DType dtype_;
+  Device device_;
   Projection q_, k_, v_;
   Linear o_;
   NormLayer q_norm_, k_norm_;

@@ -71,7 +71,7 @@ Tensor Compressor::ChannelWeights(int64_t width) const {
           static_cast<int32_t>(j >= 0 && j < channels ? j : channels);
     }
   }
-  const Tensor places = CopyTo(Tensor::From<int32_t>({channels, channels}, from), read.device());
+  const Tensor places = Tensor::From<int32_t>({channels, channels}, from);
   return MatMul(Gather(Pad(read, 0, 0, 1), places), weight);
 }
 

@@ -80,9 +80,9 @@ GateLayer MakeGate(const ParamInit& init, const GateSpec& given, const ModelConf
     }
     bias.insert(bias.end(), static_cast<size_t>(channels), BiasFor(spec.kind, value));
   }
-  const Tensor one_pair = Tensor::FromVector({heads * channels}, bias, dtype);
+  const Tensor one_pair = init.Placed(Tensor::FromVector({heads * channels}, bias, dtype));
   gate.bias = Concat(Tensors(static_cast<size_t>(pairs), one_pair), 0);
-  if (!a_log.empty()) gate.a_log = Tensor::FromVector({heads}, a_log, dtype);
+  if (!a_log.empty()) gate.a_log = init.Placed(Tensor::FromVector({heads}, a_log, dtype));
   return gate;
 }
 

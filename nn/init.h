@@ -15,13 +15,16 @@ namespace palimpsest {
 struct ParamInit {
   RandomStream stream;
   DType dtype;
-  double stddev = 0;           // Of weights that read the residual stream.
-  double residual_stddev = 0;  // Of weights that write to it.
+  Device device = Device::kCpu;  // Where values go; they are drawn on the host.
+  double stddev = 0;             // Of weights that read the residual stream.
+  double residual_stddev = 0;    // Of weights that write to it.
   std::string path = {};
   bool uninitialized = false;  // Shapes alone, without memory (ShapeOnly).
 
   ParamInit At(const std::string& name) const;  // "blocks.0" -> "blocks.0.mixer"
   RandomStream Stream() const { return stream.Fork(path); }
+  // `x`, made on the host, on the device; of a model of shapes alone, where it is.
+  Tensor Placed(const Tensor& x) const { return uninitialized ? x : CopyTo(x, device); }
   Tensor Normal(Shape shape, double stddev) const;
   Tensor Uniform(Shape shape, double low, double high) const;
   Tensor Constant(Shape shape, double value) const;

@@ -22,9 +22,10 @@ InitialState MakeInitialState(const ParamInit& init, const MemoryRule& rule, con
   const bool fixed = config.has_learn_initial_state() && !config.learn_initial_state();
   const RandomStream stream = fixed ? RandomStream(0, init.path) : init.Stream();
   InitialState initial{rule.Init(dims, StateDType(init.dtype), stream), {}};
-  for (const Tensor& w : initial.weights) {
+  for (Tensor& w : initial.weights) {
     initial.learnt.push_back(config.has_learn_initial_state() ? config.learn_initial_state()
                                                               : !AllZero(w));
+    w = CopyTo(w, init.device);
   }
   return initial;
 }

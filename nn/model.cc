@@ -134,13 +134,15 @@ absl::StatusOr<std::unique_ptr<LanguageModel>> Build(const ModelConfig& config, 
 
 absl::StatusOr<std::unique_ptr<LanguageModel>> LanguageModel::Create(const ModelConfig& config,
                                                                      const RandomStream& init,
-                                                                     DType dtype) {
-  return Build(config, {.stream = init, .dtype = dtype});
+                                                                     DType dtype, Device device) {
+  return Build(config, {.stream = init, .dtype = dtype, .device = device});
 }
 
 absl::StatusOr<std::unique_ptr<LanguageModel>> LanguageModel::CreateUninitialized(
-    const ModelConfig& config, DType dtype) {
-  return Build(config, {.stream = RandomStream(0, "none"), .dtype = dtype, .uninitialized = true});
+    const ModelConfig& config, DType dtype, Device device) {
+  return Build(
+      config,
+      {.stream = RandomStream(0, "none"), .dtype = dtype, .device = device, .uninitialized = true});
 }
 
 NamedTensors Params(LanguageModel& model) {

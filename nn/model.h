@@ -37,17 +37,18 @@ class LanguageModel {
  public:
   // An unknown rule, gate or parameter, or sizes that do not fit, are InvalidArgument
   // (ResolveModelConfig). Parameters have `dtype`, but for what gates and memories are computed in
-  // (StateDType).
+  // (StateDType); they are the same on every `device`.
   static absl::StatusOr<std::unique_ptr<LanguageModel>> Create(const ModelConfig& config,
                                                                const RandomStream& init,
-                                                               DType dtype = DType::kF32);
-  // The same without values or memory for them, which are the caller's to give: to count parameters
-  // of any size at next to no cost, or to read them from a file.
+                                                               DType dtype = DType::kF32,
+                                                               Device device = Device::kCpu);
+  // The same without values or memory for them, which are the caller's to give, on the device: to
+  // count parameters of any size at next to no cost, or to read them from a file.
   static absl::StatusOr<std::unique_ptr<LanguageModel>> CreateUninitialized(
-      const ModelConfig& config, DType dtype = DType::kF32);
+      const ModelConfig& config, DType dtype = DType::kF32, Device device = Device::kCpu);
   virtual ~LanguageModel() = default;
   virtual void ForEachParam(ParamVisitor visit) = 0;
-  // tokens: i32 [batch, time].
+  // tokens: i32 [batch, time], on the host or where the model is.
   virtual ForwardResult Forward(const Tensor& tokens, const ForwardOptions& options = {}) const = 0;
   // By path ("blocks.0.mixer.memory.0"), and "position": how many tokens there were, i64 [].
   virtual NamedTensors InitState(int64_t batch) const = 0;

@@ -54,9 +54,9 @@ class DeltaResidualWrite : public Residual {
           MakeLinear(init.At("beta_out"), hidden, 1, 1.0 / std::sqrt(static_cast<double>(hidden)));
     }
     const double share = config.beta_init() / 2.0;
-    beta_bias_ = Tensor::Full({1}, std::log(share) - std::log1p(-share), dtype);
+    beta_bias_ = Tensor::Full({1}, std::log(share) - std::log1p(-share), dtype, init.device);
     v_ = MakeNarrow(init.At("v"), model, config.channels());
-    v_bias_ = Tensor::Full({config.channels()}, 0.0, dtype);
+    v_bias_ = Tensor::Full({config.channels()}, 0.0, dtype, init.device);
   }
 
   void ForEachParam(const std::string& path, ParamVisitor visit) override {

@@ -38,8 +38,9 @@ class SelfModifying : public Mixer {
     MakeGates(init);
     for (const BoxStack& stack : stacks_) {
       for (Box box : stack.boxes())
-        first_[box] =
-            stack.Draw(box, StateDType(init.dtype), init.At("initial").At(NameOf(box)).Stream());
+        for (const Tensor& w :
+             stack.Draw(box, StateDType(init.dtype), init.At("initial").At(NameOf(box)).Stream()))
+          first_[box].push_back(init.Placed(w));
     }
     g_ = MakeOutputGate(init.At("g"), config_.output_gate(), width_, size);
     o_norm_ = MakeNorm(init.At("o_norm"), ModelConfig::RMS, config_.key_dim(), model.norm_eps());
@@ -149,7 +150,7 @@ class SelfModifying : public Mixer {
     const auto bias = [&](const std::string& name, auto value) {
       std::vector<double> values;
       for (int64_t head = 0; head < heads; ++head) values.push_back(value(head));
-      gates_[name] = Tensor::FromVector({heads}, values, dtype);
+      gates_[name] = init.Placed(Tensor::FromVector({heads}, values, dtype));
     };
     source("eta", config_.eta());
     bias("eta.bias", [&](int64_t) { return Logit(config_.eta_init() / config_.eta_max()); });

@@ -21,10 +21,12 @@ Tensor LengthOf(const Tensor& x) { return Norm(x, {-2}, /*keep=*/true); }
 Tensors Squares(const Tensor& given) {
   const int64_t rows = given.dim(-2), columns = given.dim(-1);
   const Tensor m = Reshape(Cast(given, DType::kF64), {-1, rows, columns});
-  Tensor x = RandomNormal({m.dim(0), columns, 1}, RandomStream(1, "power iteration"), DType::kF64);
+  Tensor x =
+      CopyTo(RandomNormal({m.dim(0), columns, 1}, RandomStream(1, "power iteration"), DType::kF64),
+             m.device());
   Tensor length = LengthOf(x);
   for (int i = 0; i < kPowerIterations; ++i) {
-    x = Div(x, Maximum(length, Tensor::Full({}, 1e-300, DType::kF64)));
+    x = Div(x, Maximum(length, Tensor::Full({}, 1e-300, DType::kF64, m.device())));
     x = MatMul(m, MatMul(m, x), {.a = true});
     length = LengthOf(x);
   }

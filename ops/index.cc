@@ -9,8 +9,7 @@
 namespace palimpsest {
 namespace {
 
-// The sizes of an op on the rows of a table, and the ids that name them; aborts on one that names
-// none.
+// The sizes of an op on the rows of a table, and the ids that name them.
 IndexArgs NamedRows(const Shape& table, DType dtype, const Tensor& ids) {
   PALIMPSEST_CHECK(!IsFloat(ids.dtype())) << "ids " << ids << " of " << table;
   const IndexArgs args{.rows = table[0],
@@ -19,6 +18,7 @@ IndexArgs NamedRows(const Shape& table, DType dtype, const Tensor& ids) {
                        .dtype = dtype,
                        .id_dtype = ids.dtype(),
                        .ids = ids.raw()};
+  if (ids.device() != Device::kCpu) return args;
   const int64_t bad = find_bad_id(ids.device(), args);
   PALIMPSEST_CHECK(bad < 0) << "id " << static_cast<int64_t>(ids.ToVector()[bad]) << " at place "
                             << bad << " of " << ids << " is no row of " << table;
@@ -38,9 +38,13 @@ Tensor ScatterAdd(const Tensor& dy, const Tensor& ids, const Shape& shape) {
 
 }  // namespace
 
-Tensor Gather(const Tensor& table, const Tensor& ids) {
+Tensor Gather(const Tensor& table, const Tensor& given) {
   const OpScope scope("gather");
-  PALIMPSEST_CHECK(table.rank() > 0 && table.device() == ids.device()) << table << " at " << ids;
+  PALIMPSEST_CHECK(table.rank() > 0 &&
+                   (given.device() == table.device() || given.device() == Device::kCpu))
+      << table << " at " << given;
+  if (given.device() != table.device()) NamedRows(table.shape(), table.dtype(), given);
+  const Tensor ids = CopyTo(given, table.device());
   Shape shape = ids.shape();
   shape.insert(shape.end(), table.shape().begin() + 1, table.shape().end());
   IndexArgs args = NamedRows(table.shape(), table.dtype(), ids);

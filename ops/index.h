@@ -5,8 +5,11 @@
 
 namespace palimpsest {
 
-// Rows table[ids]: [rows, ...] and integer ids [...] -> [ids..., ...]. An embedding. Aborts on an
-// id out of range. Its gradient sums rows in the order of ids.
+// Ids on the host are checked: one out of range aborts. Those on another device are not, which
+// would wait for it: where one names no row, there is NaN.
+
+// Rows table[ids]: [rows, ...] and integer ids [...], on the host or with the table, -> [ids...,
+// ...]. An embedding. Its gradient sums rows in the order of ids.
 Tensor Gather(const Tensor& table, const Tensor& ids);
 // [...] -> [..., classes], 1 at the id.
 Tensor OneHot(const Tensor& ids, int64_t classes, DType dtype);

@@ -11,6 +11,7 @@
 #include "ops/elementwise.h"
 #include "ops/flop_count.h"
 #include "ops/layout.h"
+#include "ops/mask.h"
 #include "ops/reduce.h"
 
 namespace palimpsest {
@@ -85,13 +86,7 @@ Tensor ForWeight(const Tensor& weight, const Tensor& x, const Tensor& dy) {
 // x with zeros on and above the diagonal of its matrices.
 Tensor StrictlyLower(const Tensor& x) {
   const int64_t n = x.dim(-1);
-  Tensor mask = Tensor::Empty({n, n}, DType::kI32);
-  for (int64_t i = 0; i < n; ++i) {
-    int32_t* row = mask.mutable_data<int32_t>() + i * n;
-    std::fill(row, row + i, 1);
-    std::fill(row + i, row + n, 0);
-  }
-  return Where(CopyTo(mask, x.device()), x, Tensor::Full({}, 0.0, x.dtype(), x.device()));
+  return Where(BandMask(n, n, -n, -1, x.device()), x, Tensor::Full({}, 0.0, x.dtype(), x.device()));
 }
 
 }  // namespace

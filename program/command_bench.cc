@@ -14,6 +14,7 @@
 #include "program/commands.h"
 #include "program/rule_args.h"
 #include "program/rule_bench.h"
+#include "train/device.h"
 #include "train/progress.h"
 
 namespace palimpsest {
@@ -143,6 +144,7 @@ class Bench : public Command {
         .Add("heads", "H,..", &heads_, "heads")
         .Add("dtype", "NAME,..", &dtype_, "of the tokens: f64, f32, bf16")
         .Add("seconds", "S", &seconds_, "leave out sizes that would take a rule longer")
+        .Add("device", "NAME", &device_, "cpu or cuda")
         .Add("json", "", &json_, "everything, as JSON");
   }
 
@@ -204,16 +206,18 @@ class Bench : public Command {
       if (!list->ok()) return list->status();
     }
     if (!dtypes.ok()) return dtypes.status();
+    const absl::StatusOr<Device> device = DeviceNamed(device_);
+    if (!device.ok()) return device.status();
     std::vector<BenchSize> sizes;
     for (DType dtype : *dtypes)
       for (int64_t head : *heads)
         for (int64_t dim : *dims)
           for (int64_t chunk : *chunks)
-            for (int64_t time : *times) sizes.push_back({time, dim, chunk, head, dtype});
+            for (int64_t time : *times) sizes.push_back({time, dim, chunk, head, dtype, *device});
     return sizes;
   }
 
-  std::string rule_, time_, dim_, chunk_, heads_ = "4", dtype_ = "f32";
+  std::string rule_, time_, dim_, chunk_, heads_ = "4", dtype_ = "f32", device_ = "cpu";
   double seconds_ = 60.0;
   bool json_ = false;
 };

@@ -14,6 +14,7 @@
 #include "program/coord_check.h"
 #include "train/atomic_file.h"
 #include "train/config.h"
+#include "train/device.h"
 #include "train/training.h"
 
 namespace palimpsest {
@@ -82,6 +83,7 @@ class CoordsCommandImpl : public Command {
         .Add("steps", "N", &steps_, "looked at, the one before any update included (4)")
         .Add("seeds", "N", &seeds_, "averaged over (3)")
         .Add("standard", "", &standard_, "without muP: to see it fail")
+        .Add("device", "NAME", &device_, "cpu or cuda; without, as the config says")
         .Add("plot", "FILE", &plot_, "SVG to write");
   }
 
@@ -92,7 +94,7 @@ class CoordsCommandImpl : public Command {
                                                      ": at least ", kFirstHeld, " and 1"));
     const absl::StatusOr<std::vector<int64_t>> widths = ParseWidths(widths_);
     if (!widths.ok()) return widths.status();
-    absl::StatusOr<TrainConfig> config = LoadConfig(config_, overrides);
+    absl::StatusOr<TrainConfig> config = LoadConfig(config_, WithDevice(overrides, device_));
     if (!config.ok()) return config.status();
     if (absl::Status s = ValidateConfig(*config); !s.ok()) return s;
     ApplyProcessLimits(*config);
@@ -149,7 +151,7 @@ class CoordsCommandImpl : public Command {
     return ok;
   }
 
-  std::string config_, widths_ = "128,256,512,1024,2048", optimizers_, plot_;
+  std::string config_, widths_ = "128,256,512,1024,2048", optimizers_, device_, plot_;
   int64_t steps_ = 4, seeds_ = 3;
   bool standard_ = false;
 };

@@ -5,6 +5,7 @@
 #include "program/commands.h"
 #include "tasks/data.h"
 #include "train/config.h"
+#include "train/device.h"
 #include "train/evaluate.h"
 #include "train/load_run.h"
 #include "train/training.h"
@@ -25,11 +26,12 @@ class Eval : public Command {
            "field.path=value replaces a field of the run's config.\n";
   }
   void AddFlags(Flags* flags) override {
-    flags->Add("run", "DIR", &run_, "the run_dir of a training");
+    flags->Add("run", "DIR", &run_, "the run_dir of a training")
+        .Add("device", "NAME", &device_, "cpu or cuda; without, where it was trained");
   }
 
   absl::StatusOr<int> Run(const std::vector<std::string>& overrides) override {
-    const absl::StatusOr<LoadedRun> run = LoadRun(run_, overrides);
+    const absl::StatusOr<LoadedRun> run = LoadRun(run_, WithDevice(overrides, device_));
     if (!run.ok()) return run.status();
     ApplyProcessLimits(run->config);
     const absl::StatusOr<std::unique_ptr<DataSource>> data =
@@ -49,7 +51,7 @@ class Eval : public Command {
   }
 
  private:
-  std::string run_;
+  std::string run_, device_;
 };
 
 }  // namespace

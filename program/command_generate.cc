@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "program/commands.h"
+#include "train/device.h"
 #include "train/generate.h"
 #include "train/load_run.h"
 #include "train/progress.h"
@@ -32,11 +33,12 @@ class GenerateText : public Command {
         .Add("temperature", "X", &options_.temperature,
              "higher is more varied; 0: the likeliest byte")
         .Add("top_k", "K", &options_.top_k, "choose among the k likeliest bytes; 0: among all")
-        .Add("seed", "N", &seed_, "another seed, another text");
+        .Add("seed", "N", &seed_, "another seed, another text")
+        .Add("device", "NAME", &device_, "cpu or cuda; without, where it was trained");
   }
 
   absl::StatusOr<int> Run(const std::vector<std::string>& overrides) override {
-    const absl::StatusOr<LoadedRun> run = LoadRun(run_, overrides);
+    const absl::StatusOr<LoadedRun> run = LoadRun(run_, WithDevice(overrides, device_));
     if (!run.ok()) return run.status();
     if (prompt_.empty()) prompt_ = std::string(1, '\n');
     if (absl::Status s = Validate(run->config); !s.ok()) return s;
@@ -76,7 +78,7 @@ class GenerateText : public Command {
     return absl::OkStatus();
   }
 
-  std::string run_, prompt_;
+  std::string run_, prompt_, device_;
   GenerateOptions options_;
   int64_t seed_ = 0;
 };

@@ -11,6 +11,7 @@
 #include "memory_rules/rule.h"
 #include "program/commands.h"
 #include "program/rule_args.h"
+#include "train/device.h"
 #include "train/safetensors.h"
 
 namespace palimpsest {
@@ -44,6 +45,14 @@ class ScanFile {
       dy = tensors_.at("dy");
     }
     return CheckAll();
+  }
+
+  // All but cu_seqlens, which the host reads.
+  void MoveTo(Device device) {
+    const auto move = [&](Tensor& x) { x = x ? CopyTo(x, device) : x; };
+    for (Tensor* x : {&seq.q, &seq.k, &seq.v, &dy}) move(*x);
+    for (auto& [name, gate] : seq.gates) move(gate);
+    for (Tensors* xs : {&state, &dstate}) std::for_each(xs->begin(), xs->end(), move);
   }
 
   Sequence seq;
@@ -191,6 +200,7 @@ class ScanCommandImpl : public Command {
         .Add("out", "FILE", &out_, "safetensors to write")
         .Add("chunk", "C", &chunk_, "tokens handled together (64, and 16 with an anchor)")
         .Add("grad", "", &grad_, "gradients too")
+        .Add("device", "NAME", &device_, "cpu or cuda")
         .Add("steps", "", &steps_, "token by token, as the definition says");
   }
 
@@ -205,8 +215,11 @@ class ScanCommandImpl : public Command {
     if (!rule.ok()) return rule.status();
     absl::StatusOr<TensorFile> file = ReadSafetensors(in_);
     if (!file.ok()) return file.status();
+    const absl::StatusOr<Device> device = DeviceNamed(device_);
+    if (!device.ok()) return device.status();
     ScanFile in(in_, std::move(file->tensors), **rule);
     if (absl::Status s = in.Read(grad_); !s.ok()) return s;
+    in.MoveTo(*device);
     ScanOptions options{.mode = steps_ ? ScanMode::kSteps : ScanMode::kChunks};
     options.chunk = chunk_ > 0 ? chunk_ : UsualChunk(**rule);
     const NamedTensors out = RunScan(**rule, in, options, grad_);
@@ -216,7 +229,7 @@ class ScanCommandImpl : public Command {
   }
 
  private:
-  std::string rule_, in_, out_;
+  std::string rule_, in_, out_, device_ = "cpu";
   int64_t chunk_ = 0;
   bool grad_ = false, steps_ = false;
 };

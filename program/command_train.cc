@@ -12,6 +12,7 @@
 #include "program/commands.h"
 #include "program/program.h"
 #include "train/config.h"
+#include "train/device.h"
 #include "train/exit_code.h"
 #include "train/run_config.h"
 #include "train/stop_signal.h"
@@ -43,6 +44,7 @@ class Train : public Command {
         ->Add("config", "FILE", &configs_,
               "what to train (train/config.proto); later files go on top")
         .Add("run_dir", "DIR", &run_dir_, "where config, metrics and checkpoints go")
+        .Add("device", "NAME", &device_, "cpu or cuda; without, as the config says")
         .Add("resume", "", &resume_, "go on from the newest checkpoint; start if there is none");
   }
 
@@ -91,6 +93,7 @@ class Train : public Command {
 
  private:
   absl::StatusOr<TrainConfig> Config(std::vector<std::string> overrides) const {
+    overrides = WithDevice(std::move(overrides), device_);
     if (!run_dir_.empty()) overrides.push_back("run_dir=" + run_dir_);
     if (!configs_.empty()) return LoadConfig(configs_, overrides);
     if (resume_ && !run_dir_.empty()) {
@@ -135,7 +138,7 @@ class Train : public Command {
   }
 
   std::vector<std::string> configs_;
-  std::string run_dir_;
+  std::string run_dir_, device_;
   bool resume_ = false;
 };
 

@@ -33,38 +33,45 @@ Timing Time(absl::FunctionRef<void()> run) {
   return {seconds[0], seconds[seconds.size() / 2], static_cast<int>(seconds.size())};
 }
 
-Problem MakeBench(const RuleConfig& rule, const ProblemSize& size, DType dtype) {
+Problem MakeBench(const RuleConfig& rule, const ProblemSize& size, DType dtype,
+                  Device device = Device::kCpu) {
   const bool mixed = dtype == DType::kBf16;
   Problem p = MakeProblem(rule, size).CastTo(mixed ? DType::kF32 : dtype);
   for (Tensor* x : {&p.seq.q, &p.seq.k, &p.seq.v}) *x = mixed ? Cast(*x, dtype) : *x;
-  return p;
+  return p.CopyTo(device);
 }
 
-void Forward(const Problem& p, int64_t chunk) { RunForm(p, Form::kChunks, chunk); }
+// A device computes in order: when there is one number of `x`, all is done.
+void WaitFor(const Tensor& x) {
+  if (x.device() != Device::kCpu && x.size() > 0) x.WithShape({x.size()}).Rows(0, 1).ToVector();
+}
+
+void Forward(const Problem& p, int64_t chunk) { WaitFor(RunForm(p, Form::kChunks, chunk)[0]); }
 
 void ForwardBackward(const Problem& p, int64_t chunk, const Tensor& dy) {
   const Tensors inputs = p.Inputs();
   Tape tape;
   tape.Watch(inputs);
-  tape.Gradient(RunForm(p, Form::kChunks, chunk)[0], inputs, dy);
+  WaitFor(tape.Gradient(RunForm(p, Form::kChunks, chunk)[0], inputs, dy).front());
 }
 
 Tensor Cotangent(const Problem& p) {
   Shape shape = p.seq.v.shape();
   shape[1] = p.seq.q.dim(1);
-  return RandomNormal(shape, RandomStream(0, "dy"), p.seq.v.dtype());
+  return CopyTo(RandomNormal(shape, RandomStream(0, "dy"), p.seq.v.dtype()), p.seq.v.device());
 }
 
 }  // namespace
 
 BenchResult BenchRule(const RuleConfig& rule, const BenchSize& n) {
-  const Problem p = MakeBench(
-      rule, {.batch = 1, .time = n.time, .heads = n.heads, .key = n.dim, .value = n.dim}, n.dtype);
+  const Problem p =
+      MakeBench(rule, {.batch = 1, .time = n.time, .heads = n.heads, .key = n.dim, .value = n.dim},
+                n.dtype, n.device);
   const Tensor dy = Cotangent(p);
   BenchResult result;
   for (const Tensor& s : p.state) result.state_bytes += s.bytes();
 
-  Allocator& allocator = Allocator::Of(Device::kCpu);
+  Allocator& allocator = Allocator::Of(n.device);
   const int64_t before = allocator.stats().live_bytes;
   allocator.ResetPeak();
   ForwardBackward(p, n.chunk, dy);  // Warms up, too.

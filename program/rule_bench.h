@@ -11,6 +11,7 @@ namespace palimpsest {
 struct BenchSize {
   int64_t time, dim, chunk, heads;
   DType dtype;  // Of the tokens; gates and state are f32 where that is bf16.
+  Device device = Device::kCpu;
 };
 
 // Seconds of a run: of several, the best and the median.

@@ -22,7 +22,7 @@ namespace {
 absl::StatusOr<NamedTensors> Load(const std::string& path) {
   std::error_code error;
   if (std::filesystem::is_directory(path, error)) {
-    const absl::StatusOr<LoadedRun> run = LoadRun(path, {});
+    const absl::StatusOr<LoadedRun> run = LoadRun(path, {"device=CPU"});
     if (!run.ok()) return run.status();
     return Params(*run->model);
   }
@@ -78,8 +78,8 @@ class Taker {
     }
     const bool silent =
         as_mlp && level->level > 0 && level->name == "down.weight" && Chained(*level);
-    param =
-        silent ? Tensor::Full(param.shape(), 0.0, param.dtype()) : Cast(it->second, param.dtype());
+    param = silent ? Tensor::Full(param.shape(), 0.0, param.dtype(), param.device())
+                   : CopyTo(Cast(it->second, param.dtype()), param.device());
   }
 
   absl::Status Finish() {

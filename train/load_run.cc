@@ -6,6 +6,7 @@
 #include "optim/optimizer.h"
 #include "train/checkpoint.h"
 #include "train/config.h"
+#include "train/device.h"
 #include "train/file.h"
 #include "train/override.h"
 #include "train/run_dir.h"
@@ -48,14 +49,17 @@ absl::StatusOr<LoadedRun> LoadRun(const std::string& run,
     if (absl::Status s = ApplyOverride(override_text, &*config); !s.ok()) return s;
   }
   if (absl::Status s = ValidateConfig(*config); !s.ok()) return s;
-  auto model = LanguageModel::CreateUninitialized(config->model(), *ConfigDType(*config));
+  const absl::StatusOr<Device> device = ConfigDevice(*config);
+  if (!device.ok()) return device.status();
+  auto model = LanguageModel::CreateUninitialized(config->model(), *ConfigDType(*config), *device);
   if (!model.ok()) return model.status();
   if (absl::Status s = MatchTensors(found->path, "parameters", checkpoint.params, Params(**model));
       !s.ok())
     return s;
   absl::StatusOr<NamedTensors> params = ParamsToEvaluate(*config, found->path, checkpoint);
   if (!params.ok()) return params.status();
-  (*model)->ForEachParam([&](const std::string& path, Tensor& param) { param = params->at(path); });
+  (*model)->ForEachParam(
+      [&](const std::string& path, Tensor& param) { param = CopyTo(params->at(path), *device); });
   return LoadedRun{*std::move(config), *std::move(model), found->path, checkpoint.step};
 }
 

@@ -13,6 +13,8 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "core/allocator.h"
+#include "train/device.h"
 
 namespace palimpsest {
 namespace {
@@ -105,11 +107,16 @@ MemoryNeed NeedOf(const TrainConfig& config, const NamedTensors& params) {
 absl::Status CheckMemory(const MemoryNeed& need, const TrainConfig& config) {
   const int64_t limit = config.memory_limit_mb() * 1000000;
   if (limit > 0) return CheckFits(need, config, limit, "memory_limit_mb is");
-  return CheckFits(need, config, MachineBytes(), "this machine has");
+  if (config.device() == TrainConfig::CPU)
+    return CheckFits(need, config, MachineBytes(), "this machine has");
+  const absl::StatusOr<Device> device = ConfigDevice(config);
+  if (!device.ok()) return absl::OkStatus();  // It is to run elsewhere.
+  return CheckFits(need, config, Allocator::Of(*device).limit(), "the GPU has");
 }
 
 absl::Status CheckFreeMemory(const MemoryNeed& need, const TrainConfig& config) {
-  if (absl::Status s = CheckMemory(need, config); !s.ok()) return s;
+  absl::Status s = CheckMemory(need, config);
+  if (!s.ok() || config.device() != TrainConfig::CPU) return s;
   return CheckFits(need, config, FreeBytes(), "what is free of this machine is");
 }
 

@@ -73,7 +73,7 @@ void Score::Add(const Tensor& logits, const Tensor& labels, const Tensor& slices
                    static_cast<bool>(slices) == !slices_.empty() &&
                    (!slices || slices.shape() == labels.shape()))
       << "logits " << logits << ", labels " << labels << ", " << slices_.size() << " slices";
-  const std::vector<Row> rows = ScoreRows(logits, labels);
+  const std::vector<Row> rows = ScoreRows(CopyTo(logits, Device::kCpu), labels);
   const int32_t* label = labels.data<int32_t>();
   const int64_t time = labels.dim(1);
   tokens_ += labels.size();

@@ -9,6 +9,7 @@
 #include "ops/elementwise.h"
 #include "ops/loss.h"
 #include "train/config.h"
+#include "train/device.h"
 #include "train/evaluate.h"
 #include "train/init_from.h"
 #include "train/run_plan.h"
@@ -36,8 +37,11 @@ absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(const TrainConfig& conf
 }
 
 absl::Status Trainer::MakeParams(bool restores) {
+  const absl::StatusOr<Device> device = ConfigDevice(config_);
+  if (!device.ok()) return device.status();
+  device_ = *device;
   auto model = LanguageModel::Create(config_.model(), RandomStream(config_.seed(), "init"),
-                                     *ConfigDType(config_));
+                                     *ConfigDType(config_), device_);
   if (!model.ok()) return model.status();
   model_ = *std::move(model);
   params_ = Params(*model_);
@@ -73,7 +77,8 @@ Trainer::Gradients Trainer::ComputePart(const Examples& part, double share, int6
   tape.Watch(params_);
   LendParams();
   const ForwardOptions options{.dropout = &dropout, .statistics = statistics};
-  Tensor loss = CrossEntropy(model_->Forward(part.tokens, options).logits, part.labels);
+  const Tensor labels = CopyTo(part.labels, device_);
+  Tensor loss = CrossEntropy(model_->Forward(part.tokens, options).logits, labels);
   if (share != 1) loss = Mul(loss, share);
   return {loss.Item(), tape.Gradient(loss, params_)};
 }
@@ -201,8 +206,9 @@ absl::Status Trainer::Restore(const std::string& where, Checkpoint checkpoint) {
   absl::Status status = MatchTensors(where, "parameters", checkpoint.params, params_);
   status.Update(MatchTensors(where, "optimizer state", checkpoint.optimizer, optimizer_state_));
   if (!status.ok()) return status;
-  params_ = std::move(checkpoint.params);
-  optimizer_state_ = std::move(checkpoint.optimizer);
+  // Each to where the one it replaces is.
+  for (auto& [path, param] : params_) param = CopyTo(checkpoint.params.at(path), param.device());
+  for (auto& [path, x] : optimizer_state_) x = CopyTo(checkpoint.optimizer.at(path), x.device());
   step_ = checkpoint.step;
   return absl::OkStatus();
 }

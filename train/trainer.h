@@ -61,6 +61,7 @@ class Trainer {
   absl::Status Restore(const std::string& where, Checkpoint checkpoint);
 
   const TrainConfig& config() const { return config_; }
+  Device device() const { return device_; }
   const DataSource& data() const { return *data_; }
   const Optimizer& optimizer() const { return *optimizer_; }
   // With the current parameters.
@@ -90,6 +91,7 @@ class Trainer {
   std::unique_ptr<DataSource> data_;
   std::unique_ptr<LanguageModel> model_;
   std::unique_ptr<Optimizer> optimizer_;
+  Device device_ = Device::kCpu;
   NamedTensors params_, optimizer_state_;
   int64_t step_ = 0;
 };

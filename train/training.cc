@@ -11,6 +11,7 @@
 #include "core/parallel.h"
 #include "train/config.h"
 #include "train/config_lengths.h"
+#include "train/device.h"
 #include "train/file.h"
 #include "train/run_dir.h"
 #include "train/stop_signal.h"
@@ -20,6 +21,12 @@
 
 namespace palimpsest {
 namespace {
+
+std::string DeviceText(Device device) {
+  if (device != Device::kCpu)
+    return "cuda, " + FormatBytes(Allocator::Of(device).limit()) + " of memory";
+  return absl::StrCat("cpu, ", NumThreads(), NumThreads() == 1 ? " thread" : " threads");
+}
 
 void PrintBanner(Trainer* trainer, bool resumed, Progress* progress) {
   const TrainConfig& c = trainer->config();
@@ -42,9 +49,7 @@ void PrintBanner(Trainer* trainer, bool resumed, Progress* progress) {
                                                 c.batch(), c.length(), tokens, c.steps(),
                                                 FormatCount(static_cast<double>(tokens) *
                                                             static_cast<double>(c.steps()))));
-  progress->PrintNamed(
-      "device", absl::StrCat("cpu, ", NumThreads(), NumThreads() == 1 ? " thread, " : " threads, ",
-                             c.dtype()));
+  progress->PrintNamed("device", absl::StrCat(DeviceText(trainer->device()), ", ", c.dtype()));
   progress->PrintNamed(
       "run", absl::StrCat(c.run_dir(),
                           resumed ? absl::StrCat(", resumed after step ", trainer->step()) : ""));
@@ -79,8 +84,9 @@ absl::StatusOr<std::vector<std::unique_ptr<RunLog>>> MakeLogs(const Trainer& tra
 
 void ApplyProcessLimits(const TrainConfig& config) {
   if (config.threads() > 0) SetNumThreads(config.threads());
-  if (config.memory_limit_mb() > 0)
-    Allocator::Of(Device::kCpu).SetLimit(config.memory_limit_mb() * 1000000);
+  const absl::StatusOr<Device> device = ConfigDevice(config);
+  if (config.memory_limit_mb() > 0 && device.ok())
+    Allocator::Of(*device).SetLimit(config.memory_limit_mb() * 1000000);
 }
 
 absl::StatusOr<TrainingResult> RunInMemory(Trainer* trainer, const std::string& label,
@@ -91,6 +97,7 @@ absl::StatusOr<TrainingResult> RunInMemory(Trainer* trainer, const std::string& 
 absl::StatusOr<TrainingResult> RunTraining(const TrainConfig& config, bool resume,
                                            Progress* progress) {
   if (absl::Status s = ValidateConfig(config); !s.ok()) return s;
+  if (absl::Status s = ConfigDevice(config).status(); !s.ok()) return s;
   ApplyProcessLimits(config);
   const bool restores = resume && HasCheckpoints(config.run_dir());
   absl::StatusOr<std::unique_ptr<Trainer>> trainer = Trainer::Create(config, nullptr, restores);

@@ -183,7 +183,7 @@ absl::Status TrainingLoop::Report(const StepResult& r) {
                 {absl::StrFormat("loss %.4f", r.loss), absl::StrFormat("lr %.1e", r.learning_rate),
                  absl::StrFormat("grad %.2f", r.grad_norm),
                  FormatCount(throughput_.tokens_per_second()) + " tok/s",
-                 FormatBytes(Allocator::Of(Device::kCpu).stats().peak_bytes),
+                 FormatBytes(Allocator::Of(trainer_.device()).stats().peak_bytes),
                  "ETA " + FormatDuration(static_cast<double>(tokens_left) /
                                          throughput_.tokens_per_second())});
   if (r.skipped > 0) fields.push_back(absl::StrCat(r.skipped, " skipped"));

@@ -1,26 +1,34 @@
 #include <cstdint>
-#include <cstdio>
+#include <string>
 
 #include "core/allocator.h"
 #include "core/tensor.h"
 #include "kernels/cuda/runtime.h"
+#include "kernels/cuda/staging.h"
 
 namespace palimpsest {
 inline namespace PALIMPSEST_CUDA_FLAVOR {
 
-bool CudaPresent() {
-  static const bool present = [] {
+namespace {
+
+// Why no device can be used; empty where one can. Asked once.
+const std::string& WhyNone() {
+  static const auto* why = new std::string([]() -> std::string {
     int count = 0, driver = 0;
     const cudaError_t error = cudaGetDeviceCount(&count);
-    if (error == cudaSuccess) return count > 0;
+    (void)cudaGetLastError();
+    if (error == cudaSuccess && count > 0) return "";
     const bool installed = cudaDriverGetVersion(&driver) == cudaSuccess && driver > 0;
-    (void)cudaGetLastError();  // No device is no error, but a driver that cannot be used is one.
-    if (installed && error != cudaErrorNoDevice)
-      std::fprintf(stderr, "CUDA cannot be used: %s\n", cudaGetErrorString(error));
-    return false;
-  }();
-  return present;
+    if (!installed) return "no NVIDIA driver is installed";
+    if (error == cudaSuccess || error == cudaErrorNoDevice) return "the driver finds no GPU";
+    return std::string("the driver cannot be used: ") + cudaGetErrorString(error);
+  }());
+  return *why;
 }
+
+}  // namespace
+
+bool CudaPresent() { return WhyNone().empty(); }
 
 cudaStream_t CudaStream() {
   static const cudaStream_t stream = [] {
@@ -72,15 +80,16 @@ void Fill(void* data, int byte, int64_t bytes) {
   PALIMPSEST_CUDA_CHECK(cudaMemsetAsync(data, byte, bytes, CudaStream()));
 }
 
-// The host may reuse or read its side when this returns.
+// The host may reuse or read its side when this returns; only to read it does it wait.
 void Copy(void* to, Device to_device, const void* from, Device from_device, int64_t bytes) {
+  if (from_device == Device::kCpu) return CopyToDevice(to, from, bytes);
   PALIMPSEST_CUDA_CHECK(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, CudaStream()));
-  const bool host = to_device == Device::kCpu || from_device == Device::kCpu;
-  if (host) PALIMPSEST_CUDA_CHECK(cudaStreamSynchronize(CudaStream()));
+  if (to_device == Device::kCpu) PALIMPSEST_CUDA_CHECK(cudaStreamSynchronize(CudaStream()));
 }
 
 [[maybe_unused]] const bool registered =
-    Allocator::SetBackend(kDevice, {Allocate, Free, Fill, Limit}) && SetDeviceCopy(kDevice, Copy);
+    Allocator::SetBackend(kDevice, {Allocate, Free, Fill, Limit, [] { return WhyNone(); }}) &&
+    SetDeviceCopy(kDevice, Copy);
 
 }  // namespace
 }  // namespace palimpsest

@@ -184,6 +184,10 @@ using cudaEvent_t = cudaSimulatedEvent*;
 inline cudaError_t cudaEventCreate(cudaEvent_t* event) {
   return *event = new cudaSimulatedEvent, cudaSuccess;
 }
+inline constexpr unsigned cudaEventDisableTiming = 2;
+inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
+  return cudaEventCreate(event);
+}
 inline cudaError_t cudaEventDestroy(cudaEvent_t event) { return delete event, cudaSuccess; }
 inline cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t) {
   return event->time = std::chrono::steady_clock::now(), cudaSuccess;

@@ -1,0 +1,62 @@
+#include <algorithm>
+#include <cstring>
+#include <mutex>
+
+#include "kernels/cuda/staging.h"
+
+namespace palimpsest {
+inline namespace PALIMPSEST_CUDA_FLAVOR {
+
+namespace {
+
+constexpr int64_t kPieceBytes = int64_t{2} << 20;
+constexpr int kPieces = 8;
+
+// Pieces of pinned memory, used in turn; each waits for its last copy before it is filled again.
+class Staging {
+ public:
+  static Staging& Get() {
+    static auto* staging = new Staging;
+    return *staging;
+  }
+
+  void Copy(char* to, const char* from, int64_t bytes) {
+    const std::lock_guard lock(mutex_);
+    for (int64_t done = 0; done < bytes; done += kPieceBytes) {
+      const int64_t size = std::min(bytes - done, kPieceBytes);
+      Piece& piece = pieces_[next_];
+      next_ = (next_ + 1) % kPieces;
+      PALIMPSEST_CUDA_CHECK(cudaEventSynchronize(piece.copied));
+      std::memcpy(piece.data, from + done, size);
+      PALIMPSEST_CUDA_CHECK(
+          cudaMemcpyAsync(to + done, piece.data, size, cudaMemcpyHostToDevice, CudaStream()));
+      PALIMPSEST_CUDA_CHECK(cudaEventRecord(piece.copied, CudaStream()));
+    }
+  }
+
+ private:
+  struct Piece {
+    char* data = nullptr;
+    cudaEvent_t copied = nullptr;
+  };
+
+  Staging() {
+    for (Piece& piece : pieces_) {
+      PALIMPSEST_CUDA_CHECK(cudaMallocHost(&piece.data, kPieceBytes));
+      PALIMPSEST_CUDA_CHECK(cudaEventCreateWithFlags(&piece.copied, cudaEventDisableTiming));
+    }
+  }
+
+  std::mutex mutex_;
+  Piece pieces_[kPieces];
+  int next_ = 0;
+};
+
+}  // namespace
+
+void CopyToDevice(void* to, const void* from, int64_t bytes) {
+  Staging::Get().Copy(static_cast<char*>(to), static_cast<const char*>(from), bytes);
+}
+
+}  // namespace PALIMPSEST_CUDA_FLAVOR
+}  // namespace palimpsest
