@@ -121,8 +121,9 @@ std::vector<ModelRow> ModelRows() {
   return rows;
 }
 
-std::unique_ptr<LanguageModel> MakeRowModel(const ModelRow& row, DType dtype) {
-  auto model = LanguageModel::Create(ParseModel(row.config), RandomStream(1, "init"), dtype);
+std::unique_ptr<LanguageModel> MakeRowModel(const ModelRow& row, DType dtype, Device device) {
+  auto model =
+      LanguageModel::Create(ParseModel(row.config), RandomStream(1, "init"), dtype, device);
   PALIMPSEST_CHECK(model.ok()) << row.name << ": " << model.status().ToString();
   Jitter(**model);
   return *std::move(model);

@@ -21,7 +21,8 @@ inline void PrintTo(const ModelRow& row, std::ostream* os) { *os << row.name; }
 std::vector<ModelRow> ModelRows();
 
 // With parameters none of which is zero or one.
-std::unique_ptr<LanguageModel> MakeRowModel(const ModelRow& row, DType dtype = DType::kF64);
+std::unique_ptr<LanguageModel> MakeRowModel(const ModelRow& row, DType dtype = DType::kF64,
+                                            Device device = Device::kCpu);
 
 }  // namespace palimpsest
 

@@ -38,7 +38,8 @@ Tensor RandomTokens(int64_t batch, int64_t time, uint64_t seed) {
 void Jitter(LanguageModel& model, double size) {
   const RandomStream draws(3, "jitter");
   model.ForEachParam([&](const std::string& path, Tensor& param) {
-    param = Add(param, RandomNormal(param.shape(), draws.Fork(path), param.dtype(), size));
+    const Tensor noise = RandomNormal(param.shape(), draws.Fork(path), param.dtype(), size);
+    param = Add(param, CopyTo(noise, param.device()));
   });
 }
 

@@ -150,6 +150,46 @@ TEST_P(OpSuite, FusedEqualsComposed) {
   }
 }
 
+// Against the CPU in f64, and twice to the same bits.
+void RunOnDevice(const OpRow& row, Device device, int64_t most_elements) {
+  const auto there = [device](Tensors xs) {
+    for (Tensor& x : xs) x = x ? CopyTo(x, device) : x;
+    return xs;
+  };
+  for (const DType dtype : {DType::kF64, DType::kF32, DType::kBf16}) {
+    if (dtype == DType::kBf16 && !row.bf16) continue;
+    for (const Inputs& inputs : row.cases) {
+      SCOPED_TRACE(absl::StrCat(ShapesOf(inputs), " ", NameOf(dtype)));
+      const Tensors x = Make(inputs, dtype);
+      int64_t elements = 0;
+      for (const Tensor& input : x) elements += input.size();
+      if (elements > most_elements) continue;
+      const Tensors dys = RandomLike(row.f(x), 6);
+      const auto run = [&] { return RunAll(row.f, there(x), there(dys)); };
+      Tensors got = run(), again = run();
+      for (size_t i = 0; i < got.size(); ++i) {
+        EXPECT_EQ(got[i].device(), device);
+        got[i] = CopyTo(got[i], Device::kCpu), again[i] = CopyTo(again[i], Device::kCpu);
+      }
+      ExpectSameBits(again, got, "again");
+      ExpectClose(
+          got, RunAll(row.f, Widen(x), Widen(dys)),
+          ToleranceOf(dtype) * row.tolerance * (dtype == DType::kBf16 ? row.bf16_tolerance : 1.0));
+    }
+  }
+}
+
+TEST_P(OpSuite, OnCuda) {
+  if (!Allocator::Has(Device::kCuda)) GTEST_SKIP() << "there is no device cuda";
+  RunOnDevice(GetParam(), Device::kCuda, INT64_MAX);
+}
+
+// A simulated thread costs much more than its arithmetic: small inputs alone.
+TEST_P(OpSuite, OnSimulatedCuda) {
+  constexpr int64_t kMostElements = 3000;
+  RunOnDevice(GetParam(), Device::kSimulatedCuda, kMostElements);
+}
+
 // Neither what was in memory before, nor the number of threads, nor the time of day shows in the
 // result.
 TEST_P(OpSuite, SameBitsAlways) {
