@@ -39,7 +39,8 @@ HParams HParamsOf(const TrainConfig& config) {
   return hparams;
 }
 
-events::Histogram HistogramOf(const Tensor& x) {
+events::Histogram HistogramOf(const Tensor& param) {
+  const Tensor x = CopyTo(param, Device::kCpu);
   return DispatchFloat(x.dtype(), [&]<typename T>() {
     const T* data = x.data<T>();
     return palimpsest::HistogramOf(x.size(),
