@@ -42,8 +42,7 @@ LinearUpdate OneHead(const LinearUpdate& u) {
 class Operands {
  public:
   Operands(const LinearUpdate& u, const Tensor& q, const State& state, const Tensor& cu_seqlens)
-      : starts_(cu_seqlens && cu_seqlens.dtype() != DType::kI64 ? Cast(cu_seqlens, DType::kI64)
-                                                                : cu_seqlens),
+      : starts_(cu_seqlens ? CopyTo(Cast(cu_seqlens, DType::kI64), q.device()) : cu_seqlens),
         all_{q,
              u.key,
              u.write.rows,
@@ -187,8 +186,7 @@ void CheckShapes(const LinearUpdate& u, const Tensor& q, const State& state,
       row(u.erase.rows, q.shape()) && fits(u.log_keep, PerChannel(u) ? q.shape() : gate) &&
       fits(u.log_eta, gate) && fits(u.beta, gate) && fits(u.erase.scale, gate) &&
       fits(u.write.scale, gate) && gate == Shape(q.shape().begin(), q.shape().end() - 1) &&
-      (!cu_seqlens || (v.dim(0) == 1 && sequences >= 1 && !IsFloat(cu_seqlens.dtype()) &&
-                       cu_seqlens.device() == v.device())) &&
+      (!cu_seqlens || (v.dim(0) == 1 && sequences >= 1 && !IsFloat(cu_seqlens.dtype()))) &&
       state.size() == (u.log_eta ? 2 : 1) &&
       std::all_of(state.begin(), state.end(),
                   [&](const Tensor& m) {

@@ -71,8 +71,8 @@ struct Rows {
 
 // The public layout: [batch, time, heads, dim], gates [batch, time, heads(, channels)], lengths as
 // above. q and k may have fewer heads than v: each then serves a group of consecutive value heads.
-// With `cu_seqlens` (integer [sequences + 1], from 0 to time; batch is 1) several sequences are
-// packed along time.
+// With `cu_seqlens` (integer [sequences + 1], from 0 to time; batch is 1), best on the host, which
+// reads it, several sequences are packed along time.
 struct Sequence {
   Tensor q = {}, k = {}, v = {};
   Gates gates = {};
