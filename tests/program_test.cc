@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <csignal>
 #include <sstream>
 #include <string>
@@ -186,6 +187,22 @@ TEST(Program, RunsOutOfMemoryWithOneLine) {
   result = Palimpsest(run.TrainArgs({"model.width=1000000", "model.block.0.memory.heads=50000"}));
   EXPECT_EQ(result.code, 4);
   EXPECT_THAT(result.err, AllOf(HasSubstr("model.width 1000000"), HasSubstr("GiB")));
+}
+
+TEST(Program, RefusesADeviceThatIsNotThere) {
+  const SmallRun run;
+  for (const std::vector<std::string>& args :
+       {run.TrainArgs({"--device=cuda", "steps=1"}), run.TrainArgs({"device=CUDA", "steps=1"}),
+        std::vector<std::string>{"bench", "--rule=delta", "--time=4", "--device=cuda"}}) {
+    const ProcessResult result = Palimpsest(args);
+    if (result.code == 0) GTEST_SKIP() << "there is a GPU";
+    EXPECT_EQ(result.code, 1);
+    EXPECT_THAT(result.err, StartsWith("palimpsest: no CUDA device: "));
+    EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
+  }
+  const ProcessResult unknown = Palimpsest({"bench", "--device=tpu"});
+  EXPECT_EQ(unknown.code, 1);
+  EXPECT_THAT(unknown.err, HasSubstr("device has no value 'tpu'"));
 }
 
 TEST(Program, ListsRulesAndHelps) {
