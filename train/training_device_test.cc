@@ -1,6 +1,4 @@
 // Training, evaluation, checkpoints and generation with `device: CUDA`, against the CPU.
-#include "train/device.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -11,6 +9,7 @@
 #include <vector>
 
 #include "core/allocator.h"
+#include "train/device.h"
 #include "train/generate.h"
 #include "train/proto_text.h"
 #include "train/trainer.h"
@@ -32,10 +31,11 @@ constexpr char kConfig[] = R"(
   optimizer { name: 'adamw' lr: 0.01 clip_norm: 1 average_keep: 0.9 }
 )";
 
-std::unique_ptr<Trainer> Make(TrainConfig::DeviceKind device) {
+std::unique_ptr<Trainer> Make(TrainConfig::DeviceKind device, const char* dtype = "f32") {
   TrainConfig config;
   absl::Status status = ParseTextProto(kConfig, "test", &config);
   config.set_device(device);
+  config.set_dtype(dtype);
   auto trainer = status.ok() ? Trainer::Create(config) : status;
   PALIMPSEST_CHECK(trainer.ok()) << trainer.status().ToString();
   return *std::move(trainer);
@@ -73,6 +73,14 @@ TEST_P(TrainingOnDevice, GoesAsOnTheCpuStepByStep) {
   }
   for (const auto& [path, param] : there->params()) EXPECT_EQ(param.device(), GetParam()) << path;
   EXPECT_NEAR(there->Evaluate().loss(), here->Evaluate().loss(), 1e-3);
+}
+
+TEST_P(TrainingOnDevice, TrainsInBf16) {
+  const auto here = Make(TrainConfig::CPU, "bf16"), there = Make(TrainConfig::CUDA, "bf16");
+  for (int step = 1; step <= 10; ++step) {
+    const double want = StepLoss(*here), got = StepLoss(*there);
+    ASSERT_NEAR(got, want, 2e-2 * want) << "step " << step;
+  }
 }
 
 TEST_P(TrainingOnDevice, ResumesFromItsCheckpointToTheSameBits) {

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstring>
 #include <mutex>
+#include <utility>
 
 #include "kernels/cuda/staging.h"
 
@@ -9,8 +10,9 @@ inline namespace PALIMPSEST_CUDA_FLAVOR {
 
 namespace {
 
-constexpr int64_t kPieceBytes = int64_t{2} << 20;
-constexpr int kPieces = 8;
+// Small, as most copies are: a mask, a batch of tokens. So many copies may be on their way.
+constexpr int64_t kPieceBytes = int64_t{64} << 10;
+constexpr int kPieces = 256;
 
 // Pieces of pinned memory, used in turn; each waits for its last copy before it is filled again.
 class Staging {
@@ -41,8 +43,10 @@ class Staging {
   };
 
   Staging() {
+    char* data = nullptr;
+    PALIMPSEST_CUDA_CHECK(cudaMallocHost(&data, kPieceBytes * kPieces));
     for (Piece& piece : pieces_) {
-      PALIMPSEST_CUDA_CHECK(cudaMallocHost(&piece.data, kPieceBytes));
+      piece.data = std::exchange(data, data + kPieceBytes);
       PALIMPSEST_CUDA_CHECK(cudaEventCreateWithFlags(&piece.copied, cudaEventDisableTiming));
     }
   }
