@@ -1,7 +1,7 @@
 #include <vector>
 
 #include "core/tensor.h"
-#include "kernels/cuda/launch.h"
+#include "kernels/cuda/dispatch.h"
 #include "kernels/device/chunk_backward.cuh"
 #include "kernels/device/chunk_channels.cuh"
 #include "kernels/device/chunk_forward.cuh"
@@ -19,16 +19,6 @@ using device::kProductThreads;
 using device::Number;
 
 constexpr size_t kMaxShared = 232448;  // Bytes a block may have.
-
-// The element type on the device.
-template <typename T>
-struct DeviceTypeOf {
-  using type = T;
-};
-template <>
-struct DeviceTypeOf<Bf16> {
-  using type = __nv_bfloat16;
-};
 
 template <typename T>
 ChunkProblem<T> ProblemOf(const LinearChunkArgs& a) {
@@ -171,7 +161,7 @@ template <typename F>
 void Dispatch(const LinearChunkArgs& args, F f) {
   PALIMPSEST_CHECK(args.chunk >= 1 && args.chunk <= kMaxLinearChunk) << "chunk " << args.chunk;
   DispatchFloat(args.dtype, [&]<typename Host>() {
-    using T = typename DeviceTypeOf<Host>::type;
+    using T = DeviceType<Host>;
     switch (args.decay) {
       case LinearDecay::kNumber: return f.template operator()<T, device::NumberDecay<T, 1>>();
       case LinearDecay::kMomentum: return f.template operator()<T, device::NumberDecay<T, 2>>();

@@ -307,6 +307,7 @@ std::vector<Case> Cases() {
       }
     }
     cases.push_back({1, 10, 1, 8, 8, 8, Erase::kKey, decay, false});
+    cases.push_back({1, 17, 1, 256, 200, 64, Erase::kKey, decay});
     // Nothing is kept, or nearly all.
     for (double log_keep : {-std::numeric_limits<double>::infinity(), -200.0, -20.0, 0.0})
       cases.push_back({1, 50, 1, 16, 16, 48, Erase::kOther, decay, true, log_keep});

@@ -35,7 +35,7 @@ __global__ void __launch_bounds__(kProductThreads)
         Across([&](int v, int64_t t) { return tokens.At(to.dy, t, g.value, block.first + v); });
     __syncthreads();
     m.Save(g, to.dsaved + place.index * height * g.value, block.first, block.values);
-    Product<T> dr(m.stage, c, block.values);
+    Product<T, true> dr(m.stage, c, block.values);
     if (to.dy != nullptr) {
       dr.Add(c, Across([&](int j, int64_t t) { return Widen(from.p[t * c + j]); }), dy_of);
     }
@@ -47,7 +47,7 @@ __global__ void __launch_bounds__(kProductThreads)
     });
     for (int s = g.states - 1; s >= 0; --s) {
       for (int64_t i0 = 0; i0 < g.key; i0 += kEdge) {
-        Product<T> before(m.stage, g.key - i0, block.values);
+        Product<T, true> before(m.stage, g.key - i0, block.values);
         const int64_t column = s * g.key + i0;
         if (to.dy != nullptr) {
           before.Add(

@@ -213,9 +213,8 @@ class ChannelDecay {
       const N *x = to.saved + (first + i) * g.value, *dx = to.dsaved + (first + i) * g.value;
       N sum = N(0);
       for (int64_t v = threadIdx.x % 32; v < g.value; v += 32) sum += x[v] * dx[v];
-#pragma unroll
-      for (int by = 16; by > 0; by /= 2) sum += __shfl_xor_sync(0xffffffffu, sum, by);
-      if (threadIdx.x % 32 == 0) d.through[i] = sum * Start(0, n_ - 1, i);
+      sum = WarpReduce(sum, Plus());
+      if (threadIdx.x % kWarp == 0) d.through[i] = sum * Start(0, n_ - 1, i);
     }
     __syncthreads();
     Each(columns, [&](int64_t i) {

@@ -13,11 +13,10 @@ struct PrepareShared {
       : plan(base),
         stage(plan.Take<Stage<T>>(1)),
         table(plan.Take<N>((g.erases() ? 2 : 1) * g.rows() * g.rows())),
-        inverse(plan.Take<N>(g.erases() ? g.rows() * g.rows() : 0)),
         decay(plan, g.rows()) {}
   SharedPlan plan;
   Stage<T>* stage;
-  N *table, *inverse;
+  N* table;  // Of queries, then the inverse; and of erase keys.
   Decay decay;
 };
 
@@ -40,7 +39,7 @@ __device__ void PrepareColumns(const Tokens<T>& tokens, const PrepareShared<T, D
     });
     if (!g.erases()) continue;
     Product<T> w(m.stage, c, columns);
-    w.Add(c, MatrixRows<N>{m.inverse, c, c}, Across([&](int i, int64_t p) {
+    w.Add(c, MatrixRows<N>{m.table, c, c}, Across([&](int i, int64_t p) {
             return tokens.Erase(p, first + i) * m.decay.Start(s, p - 1, i);
           }));
     w.Each([&](int t, int i, N x) { to.w[t * g.height() + column + i] = Narrow<T>(x); });
@@ -82,15 +81,16 @@ __global__ void __launch_bounds__(kProductThreads)
   __syncthreads();
   Each(c * c, [&](int64_t i) { to.p[i] = Narrow<T>(m.table[i]); });
   if (g.erases()) {
-    InvertUnitLower(m.table + c * c, m.inverse, c);
-    if (to.inverse != nullptr) Each(c * c, [&](int64_t i) { to.inverse[i] = m.inverse[i]; });
+    __syncthreads();
+    InvertUnitLower(m.table + c * c, m.table, c);
+    if (to.inverse != nullptr) Each(c * c, [&](int64_t i) { to.inverse[i] = m.table[i]; });
   }
   for (int64_t first = 0; first < g.key; first += Decay::kColumns) {
     m.decay.EnterColumns(tokens, first);
     m.decay.StoreFactors(g, to.f, first);
     PrepareColumns(tokens, m, to, first);
   }
-  PrepareValues(tokens, m.stage, m.inverse, to.u);
+  PrepareValues(tokens, m.stage, m.table, to.u);
 }
 
 // A block's value channels, and its states in shared memory: X or its cotangent.
@@ -172,14 +172,14 @@ __global__ void __launch_bounds__(kProductThreads)
     __syncthreads();
     if (out.saved != nullptr)
       m.Save(g, out.saved + place.index * height * g.value, block.first, block.values);
-    Product<T> r(m.stage, c, block.values);
+    Product<T, true> r(m.stage, c, block.values);
     if (g.erases()) {
       r.Add(height, MatrixRows<T>{from.w, height, c}, x_of);
     }
     r.Each([&](int t, int v, N x) {
       m.r[t * width + v] = x + Widen(from.u[t * g.value + block.first + v]);
     });
-    Product<T> y(m.stage, c, block.values);
+    Product<T, true> y(m.stage, c, block.values);
     y.Add(height, MatrixRows<T>{from.q, height, c}, x_of);
     y.Add(c, MatrixRows<T>{from.p, c, c}, r_of);
     y.Each([&](int t, int v, N x) {
@@ -187,7 +187,7 @@ __global__ void __launch_bounds__(kProductThreads)
     });
     for (int s = 0; s < g.states; ++s) {
       for (int64_t i0 = 0; i0 < g.key; i0 += kEdge) {
-        Product<T> next(m.stage, g.key - i0, block.values);
+        Product<T, true> next(m.stage, g.key - i0, block.values);
         const T* keys = from.k + s * g.key + i0;
         next.Add(c, Across([&](int i, int64_t t) { return Widen(keys[t * height + i]); }), r_of);
         next.Each([&](int i, int v, N x) {

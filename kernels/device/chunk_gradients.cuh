@@ -2,6 +2,7 @@
 #define KERNELS_DEVICE_CHUNK_GRADIENTS_CUH_
 
 #include "kernels/device/chunk.cuh"
+#include "kernels/device/reduce.cuh"
 
 namespace palimpsest::device {
 
@@ -79,18 +80,13 @@ struct ChunkGradients {
     }
   }
 
-  // <dX' of state s, X of state other>, the same to all threads; sums [>= 4].
+  // <dX' of state s, X of state other>, the same to all threads; sums [kWarp].
   __device__ N DotOfStates(const Tokens<T>& tokens, int s, int other, N* sums) const {
     const int64_t size = tokens.g.key * tokens.g.value;
     const N *dx = dsaved + s * size, *x = saved + other * size;
     N sum = N(0);
     Each(size, [&](int64_t i) { sum += dx[i] * x[i]; });
-#pragma unroll
-    for (int by = 16; by > 0; by /= 2) sum += __shfl_xor_sync(0xffffffffu, sum, by);
-    __syncthreads();
-    if (threadIdx.x % 32 == 0) sums[threadIdx.x / 32] = sum;
-    __syncthreads();
-    return sums[0] + sums[1] + sums[2] + sums[3];
+    return BlockReduce(sum, N(0), Plus(), sums);
   }
 };
 

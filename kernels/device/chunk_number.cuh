@@ -31,7 +31,8 @@ class NumberDecay {
     __host__ __device__ Gradients(SharedPlan& plan, int rows) {
       products = plan.Take<N>(2 * rows * rows);
       for (N** each : {&dof_m, &dof_s}) *each = plan.Take<N>(2 * rows);
-      for (N** each : {&dlast_m, &dlast_s, &derase, &sums}) *each = plan.Take<N>(rows);
+      for (N** each : {&dlast_m, &dlast_s, &derase}) *each = plan.Take<N>(rows);
+      sums = plan.Take<N>(kEdge);
     }
     N* products;           // [2 C, C]
     N *dof_m, *dof_s;      // Of queries and, after them, erase keys.

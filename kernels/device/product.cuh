@@ -54,9 +54,78 @@ struct MatrixRows {
   }
 };
 
+// A step of the sum: elements [p, p + count) for the first `rows` of an operand.
+struct Step {
+  int64_t p;
+  int count, rows;
+};
+
+// What a thread moves of an operand for a step: Load what is worth holding in registers, then Store
+// to the stage [kEdge, kPitch], of which `padded` rows are filled.
+template <typename T, typename Source>
+struct Share;
+
+template <typename T, bool kAlongDepth, typename F>
+struct Share<T, Operand<kAlongDepth, F>> {
+  __device__ void Load(const Operand<kAlongDepth, F>&, Step) {}
+  __device__ void Store(const Operand<kAlongDepth, F>& from, Step step, T* to, int padded) const {
+    using N = Number<T>;
+    for (int at = static_cast<int>(threadIdx.x); at < kEdge * kDepth<T>; at += kProductThreads) {
+      const int i = kAlongDepth ? at / kDepth<T> : at % kEdge;
+      const int k = kAlongDepth ? at % kDepth<T> : at / kEdge;
+      if (i >= padded) continue;
+      const bool within = i < step.rows && k < step.count;
+      to[i * kPitch<T> + k] = Narrow<T>(within ? N(from.at(i, step.p + k)) : N(0));
+    }
+  }
+};
+
+template <typename T, typename E>
+struct Share<T, MatrixRows<E>> {
+  static constexpr int kPack = 16 / sizeof(E), kPacks = kDepth<T> / kPack;
+  static constexpr int kCount = kEdge * kPacks / kProductThreads;
+  Pack<E> held[kCount];
+
+  __device__ static int Row(int n) {
+    return (static_cast<int>(threadIdx.x) + n * kProductThreads) / kPacks;
+  }
+  __device__ static int Column(int n) {
+    return (static_cast<int>(threadIdx.x) + n * kProductThreads) % kPacks * kPack;
+  }
+  __device__ void Load(const MatrixRows<E>& from, Step step) {
+    const bool aligned = from.Aligned();
+#pragma unroll
+    for (int n = 0; n < kCount; ++n) {
+      const int i = Row(n), k = Column(n),
+                left = i < step.rows && i < from.rows ? step.count - k : 0;
+      const E* at = from.base + i * from.stride + step.p + k;
+      if (left >= kPack && aligned) {
+        held[n] = *reinterpret_cast<const Pack<E>*>(at);
+      } else {
+#pragma unroll
+        for (int j = 0; j < kPack; ++j) held[n].at[j] = j < left ? at[j] : Narrow<E>(Number<E>(0));
+      }
+    }
+  }
+  __device__ void Store(const MatrixRows<E>&, Step, T* to, int padded) const {
+#pragma unroll
+    for (int n = 0; n < kCount; ++n) {
+      if (Row(n) >= padded) continue;
+      T* at = to + Row(n) * kPitch<T> + Column(n);
+      if constexpr (std::is_same_v<T, E> && kPitch<T> % kPack == 0) {
+        *reinterpret_cast<Pack<E>*>(at) = held[n];
+      } else {
+#pragma unroll
+        for (int j = 0; j < kPack; ++j) at[j] = Narrow<T>(Number<T>(Widen(held[n].at[j])));
+      }
+    }
+  }
+};
+
 // A tile of at most 64 x 64, in the registers of a block's 128 threads as mma lays it out: a warp
-// has 16 rows.
-template <typename T>
+// has 16 rows. kAhead: operands are loaded a step ahead, for kernels with few blocks, which wait
+// for memory rather than for registers.
+template <typename T, bool kAhead = false>
 class Product {
  public:
   using N = Number<T>;
@@ -79,17 +148,27 @@ class Product {
   // what they wrote before is seen.
   template <typename A, typename B>
   __device__ void Add(int64_t depth, A a, B b) {
+    Share<T, A> left;
+    Share<T, B> right;
+    const auto step = [depth](int64_t p, int rows) {
+      return Step{p, static_cast<int>(depth - p < kDepth<T> ? depth - p : kDepth<T>), rows};
+    };
+    const auto load = [&](int64_t p) {
+      left.Load(a, step(p, rows_));
+      right.Load(b, step(p, cols_));
+    };
     for (int64_t p = 0; p < depth; p += kDepth<T>) {
-      const int count = static_cast<int>(depth - p < kDepth<T> ? depth - p : kDepth<T>);
       __syncthreads();
-      Fill(stage_->a, (rows_ + 15) / 16 * 16, rows_, p, count, a);
-      Fill(stage_->b, (cols_ + 7) / 8 * 8, cols_, p, count, b);
+      if (!kAhead || p == 0) load(p);
+      left.Store(a, step(p, rows_), stage_->a, (rows_ + 15) / 16 * 16);
+      right.Store(b, step(p, cols_), stage_->b, (cols_ + 7) / 8 * 8);
       __syncthreads();
+      if (kAhead && p + kDepth<T> < depth) load(p + kDepth<T>);
       if (Row(0) - Group() >= rows_) continue;  // All of the warp.
       if constexpr (std::is_same_v<T, __nv_bfloat16>) {
-        MultiplyPairs(count);
+        MultiplyPairs(step(p, 0).count);
       } else {
-        Multiply(count);
+        Multiply(step(p, 0).count);
       }
     }
   }
@@ -149,43 +228,6 @@ class Product {
   }
   __device__ static int Col(int n, int i) {
     return 8 * n + 2 * static_cast<int>(threadIdx.x % 4) + i;
-  }
-
-  template <typename From>
-  __device__ static void Fill(T* to, int padded, int rows, int64_t p, int count, From from) {
-    for (int at = static_cast<int>(threadIdx.x); at < kEdge * kDepth<T>; at += kProductThreads) {
-      const int i = From::kAlongDepth ? at / kDepth<T> : at % kEdge;
-      const int k = From::kAlongDepth ? at % kDepth<T> : at / kEdge;
-      if (i >= padded) continue;
-      to[i * kPitch<T> + k] =
-          i < rows && k < count ? Narrow<T>(N(from.at(i, p + k))) : Narrow<T>(N(0));
-    }
-  }
-
-  template <typename E>
-  __device__ static void Fill(T* to, int padded, int rows, int64_t p, int count,
-                              const MatrixRows<E>& from) {
-    constexpr int kPack = 16 / sizeof(E), kPacks = kDepth<T> / kPack;
-    const bool aligned = from.Aligned();
-    for (int at = static_cast<int>(threadIdx.x); at < padded * kPacks; at += kProductThreads) {
-      const int i = at / kPacks, k = at % kPacks * kPack;
-      const E* row = from.base + i * from.stride + p + k;
-      const int here = i < rows && i < from.rows ? (count - k < kPack ? count - k : kPack) : 0;
-      Pack<E> pack;
-      if (here == kPack && aligned) {
-        pack = *reinterpret_cast<const Pack<E>*>(row);
-      } else {
-#pragma unroll
-        for (int j = 0; j < kPack; ++j) pack.at[j] = j < here ? row[j] : Narrow<E>(Number<E>(0));
-      }
-      T* stored = to + i * kPitch<T> + k;
-      if constexpr (std::is_same_v<T, E> && kPitch<T> % kPack == 0) {
-        *reinterpret_cast<Pack<E>*>(stored) = pack;
-      } else {
-#pragma unroll
-        for (int j = 0; j < kPack; ++j) stored[j] = Narrow<T>(N(Widen(pack.at[j])));
-      }
-    }
   }
 
   __device__ void Multiply(int count) {
