@@ -144,6 +144,15 @@ TEST_P(DenseSequenceTest, ScatterAdd) {
   }
 }
 
+// More tiles to sort than there are blocks, and more counts than one block sums at a time.
+TEST_P(DenseSequenceTest, ScatterAddOfManyIds) {
+  ExpectAsInF64("scatter_add", GetParam(), {Normals({13000, 1}, 1), Integers({13000}, 300, 2)},
+                [](const Tensors& in) {
+                  return RunIndex(scatter_add, in[0], in[1], 300, {300, 1});
+                },
+                {.dtypes = {DType::kF32}, .tolerance = 40.0});
+}
+
 TEST_P(DenseSequenceTest, FindsTheFirstBadId) {
   for (const DType dtype : {DType::kI32, DType::kI64}) {
     std::vector<double> values = Integers({3000}, 10, 2).ToVector();

@@ -39,7 +39,7 @@ inline int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // Blocks that stride over so many units of work, a block's each.
 inline unsigned BlocksFor(int64_t units) {
-  return static_cast<unsigned>(std::min<int64_t>(units, 4096));
+  return static_cast<unsigned>(units < device::kMaxBlocks ? units : device::kMaxBlocks);
 }
 
 // Device memory of `n` elements for kernels launched while it lives.

@@ -10,10 +10,18 @@ namespace palimpsest::device {
 inline constexpr int kThreads = 256;
 inline constexpr int kMaxRank = 8;
 
-// Enough blocks to fill any device a few times; threads stride over the rest.
-inline unsigned Blocks(int64_t units) {
+// Blocks of a grid that strides over its work: enough to fill any device a few times. The simulator
+// takes so few that everything strides.
+#ifdef __CUDACC__
+constexpr int64_t kMaxBlocks = 4096;
+#else
+constexpr int64_t kMaxBlocks = 2;
+#endif
+
+// For a thread a unit.
+static inline unsigned Blocks(int64_t units) {
   const int64_t blocks = (units + kThreads - 1) / kThreads;
-  return static_cast<unsigned>(blocks < 4096 ? blocks : 4096);
+  return static_cast<unsigned>(blocks < kMaxBlocks ? blocks : kMaxBlocks);
 }
 
 // 16 bytes, moved at once.

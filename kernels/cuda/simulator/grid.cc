@@ -77,11 +77,14 @@ class Block {
     Prepare(index, threads, shared_bytes, body);
     while (done_ < count_) {
       std::shuffle(order_.begin(), order_.end(), *random);
+      // At times a warp runs ahead of the others, as far as it can.
+      const bool ahead = (*random)() % 2 == 0;
       bool ran = false;
       for (const unsigned i : order_) {
         if (threads_[i]->state != State::kReady) continue;
         ran = true;
         Resume(i);
+        if (ahead) RunWarp(i / kWarp);
       }
       PALIMPSEST_CHECK(ran) << kernel_ << ": threads of a block wait at different barriers, "
                             << waiting_ << " of " << count_ << " for the block";
@@ -137,6 +140,17 @@ class Block {
     }
     done_ = waiting_ = 0;
     shared_bytes_ = shared_memory_.Renew(shared_bytes);
+  }
+
+  void RunWarp(unsigned warp) {
+    for (bool ran = true; ran;) {
+      ran = false;
+      for (unsigned i = warp * kWarp; i < warp * kWarp + warps_[warp].threads; ++i) {
+        if (threads_[i]->state != State::kReady) continue;
+        ran = true;
+        Resume(i);
+      }
+    }
   }
 
   void Resume(unsigned i) {

@@ -26,8 +26,9 @@ inline constexpr size_t kMaxShared = 232448;  // Bytes a block may have on sm_90
 bool CanLaunch(Extent3 blocks, Extent3 threads, size_t shared_bytes);
 
 // Runs `thread` once for each CUDA thread of the grid: one block after another, a block's threads
-// one after another up to their next barrier, both in an order that is shuffled anew each time, so
-// that what depends on an order that the GPU does not promise gives other bits. Stops where the
+// one after another up to their next barrier, both in an order that is shuffled anew each time, at
+// times warp by warp as far as each can run, so that what depends on an order that the GPU does not
+// promise gives other bits. Stops where the
 // threads of a block or of a warp do not all reach the same barrier.
 void RunGrid(const char* kernel, Extent3 blocks, Extent3 threads, size_t shared_bytes,
              absl::FunctionRef<void()> thread);

@@ -36,6 +36,29 @@ TEST(Simulator, ABarrierIsWaitedForAndAMissingOneShows) {
   EXPECT_NE(RunNeighbour(false), RunNeighbour(false));
 }
 
+// y[i] = a thread of the other warp, where only each warp has waited for itself.
+void OtherWarp(int32_t* y) {
+  auto* shared = device::SharedMemory<int32_t>();
+  shared[threadIdx.x] = static_cast<int32_t>(threadIdx.x);
+  __syncwarp();
+  y[threadIdx.x] = shared[(threadIdx.x + 32) % 64];
+}
+
+TEST(Simulator, AWarpMayRunAheadOfAnother) {
+  int right = 0;
+  constexpr int kRuns = 20;
+  for (int run = 0; run < kRuns; ++run) {
+    Tensor y = Zeros(64);
+    Launch(OtherWarp, 1, 64, 64 * sizeof(int32_t), y.mutable_data<int32_t>());
+    const std::vector<double> got = y.ToVector();
+    bool all = true;
+    for (unsigned i = 0; i < 64; ++i) all = all && got[i] == (i + 32) % 64;
+    right += all;
+  }
+  EXPECT_GT(right, 0);
+  EXPECT_LT(right, kRuns);
+}
+
 TEST(Simulator, BlocksRunInNoOrder) {
   const auto order = [] {
     Tensor y = Zeros(101);
