@@ -25,9 +25,10 @@ Tensor Strewn(const Tensor& x) {
 std::string Named(const char* what, const Shape& shape) { return what + ToString(shape); }
 
 TEST_P(DenseRowsTest, Reduce) {
-  for (const Shape& s : {Shape{3, 0, 4}, Shape{0, 5, 1}, Shape{3, 1, 1}, Shape{9, 65, 1},
-                         Shape{2, 1500, 1}, Shape{1, 140000, 1}, Shape{2, 700, 40},
-                         Shape{3, 300, 3}, Shape{1, 9, 260}, Shape{1, 5000, 2}}) {
+  for (const Shape& s :
+       {Shape{3, 0, 4}, Shape{0, 5, 1}, Shape{3, 1, 1}, Shape{9, 65, 1}, Shape{2, 1500, 1},
+        Shape{1, 140000, 1}, Shape{2, 700, 40}, Shape{3, 300, 3}, Shape{3, 9, 260},
+        Shape{40, 16, 1}, Shape{5, 40, 12}, Shape{1, 5000, 2}}) {
     for (const ReduceOp op :
          {ReduceOp::kSum, ReduceOp::kSumSquares, ReduceOp::kSumExp, ReduceOp::kMax}) {
       const Tensor x = Normals(s, 1), shift = Normals({s[0], s[2]}, 2);

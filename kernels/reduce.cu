@@ -12,6 +12,8 @@ using device::Run;
 // Elements of a row, and rows of a column, that one partial result is made of.
 constexpr int64_t kPart = 65536;
 constexpr int64_t kPartRows = 256;
+// So few are one thread's.
+constexpr int64_t kFew = 16;
 
 // One kernel for all operations of a dtype: which one is the same for every thread, and memory is
 // what these wait for.
@@ -41,6 +43,26 @@ struct Pieces {
   int64_t outer, n, inner, part, parts;
 };
 
+// P = 1.
+template <int kPack, typename N, typename T, typename To>
+__global__ void FewKernel(Reduction<N> op, Pieces<T> p, To* y, N scale) {
+  const int64_t packs = p.inner / kPack;
+  for (int64_t unit = device::FirstUnit(); unit < p.outer * packs; unit += device::UnitStride()) {
+    const int64_t outer = unit / packs, column = unit % packs * kPack;
+    const auto shift = device::LoadRun<kPack>(p.shift, outer * p.inner + column);
+    Run<N, kPack> result;
+    for (N& v : result.at) v = op.Identity();
+    for (int64_t r = 0; r < p.n; ++r) {
+      const auto v = device::LoadRun<kPack>(p.x, (outer * p.n + r) * p.inner + column);
+#pragma unroll
+      for (int j = 0; j < kPack; ++j) result.at[j] = op(result.at[j], op.Map(v.at[j], shift.at[j]));
+    }
+#pragma unroll
+    for (int j = 0; j < kPack; ++j) result.at[j] = result.at[j] * scale;
+    device::StoreRun(result, y, outer * p.inner + column);
+  }
+}
+
 // I = 1.
 template <typename Row, int kPack, typename N, typename T, typename To>
 __global__ void RowsKernel(Reduction<N> op, Pieces<T> p, To* y, N scale) {
@@ -63,10 +85,10 @@ __global__ void ColumnsKernel(Reduction<N> op, Pieces<T> p, int tile, To* y, N s
     const int64_t column = unit % strips * width + across * kPack, part = unit / strips % p.parts,
                   outer = unit / strips / p.parts;
     const int64_t end = (part + 1) * p.part < p.n ? (part + 1) * p.part : p.n;
-    Run<N, kPack> result, shift = {};
+    Run<N, kPack> result;
     for (N& v : result.at) v = op.Identity();
     if (column < p.inner) {
-      if (p.shift != nullptr) shift = device::LoadRun<kPack>(p.shift, outer * p.inner + column);
+      const auto shift = device::LoadRun<kPack>(p.shift, outer * p.inner + column);
       for (int64_t r = part * p.part + down; r < end; r += kThreads / tile) {
         const auto v = device::LoadRun<kPack>(p.x, (outer * p.n + r) * p.inner + column);
 #pragma unroll
@@ -84,6 +106,13 @@ __global__ void ColumnsKernel(Reduction<N> op, Pieces<T> p, int tile, To* y, N s
 
 template <typename N, typename T, typename To>
 void LaunchPieces(Reduction<N> op, const Pieces<T>& p, To* y, double scale) {
+  if (p.n <= kFew) {
+    DispatchPack<T>(p.inner, {p.x, p.shift, y}, [&]<int kPack>() {
+      Launch(FewKernel<kPack, N, T, To>, device::Blocks(p.outer * p.inner / kPack), kThreads, 0, op,
+             p, y, static_cast<N>(scale));
+    });
+    return;
+  }
   if (p.inner == 1) {
     DispatchRow<T>(p.outer * p.parts, p.n, {p.x}, [&]<typename Row, int kPack>(unsigned blocks) {
       Launch(RowsKernel<Row, kPack, N, T, To>, blocks, kThreads, device::kReduceBytes, op, p, y,
