@@ -152,7 +152,10 @@ std::unique_ptr<Level> MakeHopeDelta(const std::string& prefix, LevelOptions opt
   if (reading == Config::SCALAR) {
     const auto clamped = [keep, scale](const Signal& s, const LevelStep& now) {
       const Tensor square = Cast(Sum(Mul(s.gradient, s.gradient)), DType::kF64);
-      return Clamp(Sub(now.hypers.at(keep), Mul(now.hypers.at(scale), square)), 1e-6, 1.0 - 1e-6);
+      const auto there = [&](const std::string& hyper) {
+        return CopyTo(now.hypers.at(hyper), square.device());
+      };
+      return Clamp(Sub(there(keep), Mul(there(scale), square)), 1e-6, 1.0 - 1e-6);
     };
     return EmaLevel(std::move(options), {.keep = clamped, .strength = Hyper(eta)});
   }
