@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "core/op_scope.h"
 #include "core/tape.h"
@@ -61,8 +62,8 @@ double Value(const QuinticStep& q, double s) { return s * (q.a + s * s * (q.b + 
 bool IsTall(const Tensor& m) { return m.dim(-2) > m.dim(-1); }
 
 Tensor Normalized(const Tensor& m) {
-  const Tensor least = Tensor::Full({}, 1e-7, m.dtype(), m.device());
-  return Div(m, Maximum(Norm(m, {-2, -1}, /*keep=*/true), least));
+  constexpr double kLeast = 1e-7, kNone = std::numeric_limits<double>::infinity();
+  return Div(m, Clamp(Norm(m, {-2, -1}, /*keep=*/true), kLeast, kNone));
 }
 
 Tensor Composed(const Tensor& m, const std::vector<QuinticStep>& steps) {

@@ -55,6 +55,11 @@ bool Unwatched(const Tensor& param, const Signal& signal, const NamedTensors& st
          std::all_of(step.sums.begin(), step.sums.end(), may);
 }
 
+// Not by what is known to be 1.
+bool ScalesGradients(const Tensor& scale) {
+  return IsTracked(scale) || !HostReads(scale) || scale.Item() != 1.0;
+}
+
 DType StateDType(const Tensor& param) {
   return param.dtype() == DType::kF64 ? DType::kF64 : DType::kF32;
 }
@@ -135,7 +140,7 @@ bool Chain::ScalesInStep(const Tensor& param, const Signal& signal, const NamedT
 // scaled: clipping is of the gradient.
 Signal Chain::Prepare(const Tensor& param, Signal signal, const ChainStep& step) const {
   signal.param = param;
-  if (IsTracked(step.grad_scale) || step.grad_scale.Item() != 1.0) {
+  if (ScalesGradients(step.grad_scale)) {
     const Tensor scale = ScalarLike(step.grad_scale, param);
     if (!signal.pairs || UsesGradient()) signal.gradient = Mul(signal.gradient, scale);
     if (signal.pairs) signal.pairs->value_key = Mul(signal.pairs->value_key, scale);

@@ -12,6 +12,9 @@ namespace palimpsest {
 // ComposedScope asks for the ops.
 bool MayUseKernels(std::initializer_list<const Tensor*> tensors);
 
+// Whether the host can read it without waiting for a device.
+inline bool HostReads(const Tensor& x) { return x.device() == Device::kCpu; }
+
 // Where a kernel leaves what is to take the place of `x`: in `x` itself if no one else holds it.
 // `x` has another id afterwards.
 class Replacement {

@@ -9,17 +9,16 @@
 #include <vector>
 
 #include "absl/functional/function_ref.h"
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 #include "core/check.h"
 #include "core/op_scope.h"
 #include "core/tape.h"
 #include "ops/elementwise.h"
 #include "ops/layout.h"
 #include "optim/chain.h"
+#include "optim/describe_settings.h"
 #include "optim/gradients.h"
+#include "optim/in_place.h"
 #include "optim/levels.h"
 #include "optim/schedule.h"
 #include "optim/settings.h"
@@ -40,30 +39,6 @@ struct Treatment {
   int64_t values = 0, state_bytes = 0;            // Of all of them.
   std::map<std::string, int64_t> state_bytes_of;  // By what one of them is.
 };
-
-std::string Describe(const Settings& s) {
-  if (s.frozen) return "frozen";
-  const auto hyper = [](std::string* out, const auto& entry) {
-    absl::StrAppend(out, entry.first, "=", entry.second);
-  };
-  std::string text = absl::StrCat(s.optimizer, " ", absl::StrJoin(s.hypers, " ", hyper));
-  for (const OptimizerConfig::Level& level : s.config.level())
-    absl::StrAppend(&text, " level={", level.ShortDebugString(), "}");
-  if (s.lr_factor != 1.0) absl::StrAppend(&text, " lr_factor=", s.lr_factor);
-  const std::string schedule = s.schedule.ShortDebugString();
-  return schedule.empty() ? text : absl::StrCat(text, " schedule={", schedule, "}");
-}
-
-// What of it a reader asks for first.
-std::string DescribeShortly(const Settings& s) {
-  if (s.frozen) return "frozen";
-  std::string text = absl::StrFormat("%s, lr %.3g", s.optimizer, s.hypers.at("lr") * s.lr_factor);
-  if (const double decay = s.hypers.at("weight_decay"); decay > 0)
-    absl::StrAppendFormat(&text, ", weight decay %.3g", decay);
-  if (s.schedule.kind() == OptimizerConfig::Schedule::CONSTANT) return text;
-  const std::string kind = OptimizerConfig::Schedule::Kind_Name(s.schedule.kind());
-  return absl::StrCat(text, ", ", absl::AsciiStrToLower(kind));
-}
 
 class ChainOptimizer : public Optimizer {
  public:
@@ -246,22 +221,27 @@ class ChainOptimizer : public Optimizer {
     });
   }
 
-  // Kernels see for themselves whether the gradients are finite, and the step that it makes; what
-  // is made of ops has to be told, and waits for it.
+  // Kernels see for themselves whether the gradients are finite, and the step that it makes. What
+  // is made of ops is told where that is known, or where steps are counted; elsewhere, so that the
+  // host need not wait, it is made and then taken or left.
   void RunUnlessNotFinite(std::vector<UpdateJob>& jobs, const UpdateResult& result,
                           std::map<std::string, Tensors>& sums) const {
-    const bool waits = average_keep_ != 0.0 || !std::all_of(jobs.begin(), jobs.end(),
-                                                            [](const auto& j) { return j.fused; });
-    if (waits) {
+    const bool alone = average_keep_ == 0.0 &&
+                       std::all_of(jobs.begin(), jobs.end(), [](const auto& j) { return j.fused; });
+    const Tensor& scale = result.gradients.scale;
+    Tensor finite;  // i32 [], where it is to be asked.
+    if (!alone && (skips_ || HostReads(scale))) {
       if (!std::isfinite(result.grad_norm())) return;
       const int64_t skipped = Skipped(result.state);
       for (UpdateJob& job : jobs) {
         if (!job.fused) job.step.step -= skipped, job.step.skipped = {};
       }
-      SumOverParameters(jobs, sums);
+    } else if (!alone) {
+      finite = Equal(scale, scale);
     }
+    SumOverParameters(jobs, sums);
     RunFused(jobs);
-    RunJobs(jobs, [&](UpdateJob& job) { Run(job); });
+    RunJobs(jobs, [&](UpdateJob& job) { Run(job, finite); });
   }
 
   // For those that are trained alike, by description, the sums they ask for: over the parameters of
@@ -297,12 +277,22 @@ class ChainOptimizer : public Optimizer {
     });
   }
 
-  void Run(UpdateJob& job) const {
+  // Changes nothing where `finite` is there, and 0.
+  void Run(UpdateJob& job, const Tensor& finite) const {
+    const Tensor param = finite ? job.param : Tensor();
+    const NamedTensors state = finite ? job.state : NamedTensors();
     if (!job.fused) job.chain->Update(job.param, std::move(job.signal), job.state, job.step);
-    if (average_keep_ == 0.0) return;
-    const Tensor& whole = job.param.dtype() == DType::kBf16 ? job.state.at("master") : job.param;
-    const Hypers keep = {{kAverageKeep, Tensor::Full({}, average_keep_, DType::kF64)}};
-    average_->Update({whole}, job.step.step, keep, {}, job.state);
+    if (average_keep_ != 0.0) {
+      const Tensor& whole = job.param.dtype() == DType::kBf16 ? job.state.at("master") : job.param;
+      const Hypers keep = {{kAverageKeep, Tensor::Full({}, average_keep_, DType::kF64)}};
+      average_->Update({whole}, job.step.step, keep, {}, job.state);
+    }
+    if (!finite) return;
+    const auto choose = [&](Tensor& x, const Tensor& before) {
+      if (x.id() != before.id()) x = Where(finite, x, before);
+    };
+    choose(job.param, param);
+    for (auto& [slot, x] : job.state) choose(x, state.at(slot));
   }
 
   void DropFrozen(NamedTensors& grads) const {
