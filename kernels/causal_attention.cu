@@ -1,5 +1,6 @@
 #include "kernels/causal_attention.h"
 #include "kernels/causal_attention_launch.h"
+#include "kernels/cuda/cudnn_attention.h"
 #include "kernels/device/reduce.cuh"
 
 namespace palimpsest {
@@ -100,6 +101,7 @@ __global__ void CausalAttentionKernel(Attention a, const T* q, const T* k, const
 }
 
 void CausalAttentionCuda(const CausalAttentionArgs& args) {
+  if (CudnnTakes(args)) return CudnnAttention(args);
   DispatchFloat(args.dtype, [&]<typename Host>() {
     using T = DeviceType<Host>;
     using N = Number<T>;

@@ -17,6 +17,8 @@ struct Case {
 const Case kCases[] = {
     {2, 33, 33, 4, 2, 16, 8, 0, 0},  // Groups of heads; one query more than a tile.
     {1, 100, 100, 1, 1, 65, 3, 20, 0},
+    {2, 19, 30, 4, 2, 8, 24, 7, 0},  // As cuDNN takes them in bf16; after 11 earlier keys.
+    {2, 17, 20, 3, 3, 24, 8, 0, 0},
     {1, 63, 70, 2, 2, 7, 9, 5, 3},  // A window and a prefix, after 7 earlier keys.
     {1, 1, 40, 2, 1, 32, 32, 0, 0},
     {1, 20, 20, 1, 1, 256, 256, 0, 0},

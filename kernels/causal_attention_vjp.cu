@@ -1,5 +1,6 @@
 #include "kernels/causal_attention_launch.h"
 #include "kernels/causal_attention_vjp.h"
+#include "kernels/cuda/cudnn_attention.h"
 #include "kernels/device/reduce.cuh"
 
 // With P = exp(S - lse): dV = P^T dY, dS = P (dY V^T - sum(dY Y)), dK = dS^T Q, dQ = dS K (Dao et
@@ -159,6 +160,7 @@ __global__ void KeyGradientKernel(Attention a, Operands<T> x, T* dk, T* dv) {
 }
 
 void CausalAttentionVjpCuda(const CausalAttentionVjpArgs& args) {
+  if (CudnnTakes(args)) return CudnnAttentionVjp(args);
   const CausalAttentionArgs& f = args.forward;
   DispatchFloat(f.dtype, [&]<typename Host>() {
     using T = DeviceType<Host>;

@@ -1,0 +1,90 @@
+#include <dlfcn.h>
+
+#include <cstdlib>
+
+#include "kernels/cuda/cudnn.h"
+
+namespace palimpsest {
+inline namespace PALIMPSEST_CUDA_FLAVOR {
+namespace {
+
+const std::string& LibraryName() {
+  static const std::string name = "libcudnn.so." + std::to_string(CUDNN_MAJOR);
+  return name;
+}
+
+// By its name, or where a toolkit keeps it; or why not.
+void* OpenLibrary(std::string* why) {
+  if (void* library = dlopen(LibraryName().c_str(), RTLD_NOW | RTLD_LOCAL)) return library;
+  *why = dlerror();
+  const char* root = std::getenv("CUDA_PATH");
+  const std::string path =
+      std::string(root != nullptr ? root : "/usr/local/cuda") + "/lib64/" + LibraryName();
+  void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) *why += std::string("; ") + dlerror();
+  return library;
+}
+
+template <typename Function>
+void Find(void* library, const char* name, Function* function) {
+  *function = reinterpret_cast<Function>(dlsym(library, name));
+  PALIMPSEST_CHECK(*function != nullptr) << "cuDNN has no " << name;
+}
+
+Cudnn Load() {
+  std::string why;
+  void* library = OpenLibrary(&why);
+  PALIMPSEST_CHECK(library != nullptr)
+      << "attention on CUDA needs " << LibraryName() << ": " << why
+      << ". Install cuDNN, or set CUDA_PATH or LD_LIBRARY_PATH to where it is";
+  Cudnn cudnn;
+#define PALIMPSEST_FIND(name) Find(library, "cudnn" #name, &cudnn.name)
+  PALIMPSEST_FIND(Create);
+  PALIMPSEST_FIND(GetErrorString);
+  PALIMPSEST_FIND(GetLastErrorString);
+  PALIMPSEST_FIND(SetStream);
+  PALIMPSEST_FIND(BackendCreateDescriptor);
+  PALIMPSEST_FIND(BackendDestroyDescriptor);
+  PALIMPSEST_FIND(BackendExecute);
+  PALIMPSEST_FIND(BackendFinalize);
+  PALIMPSEST_FIND(BackendGetAttribute);
+  PALIMPSEST_FIND(BackendSetAttribute);
+#undef PALIMPSEST_FIND
+  return cudnn;
+}
+
+}  // namespace
+
+bool Cudnn::Present() {
+  std::string why;
+  return OpenLibrary(&why) != nullptr;
+}
+
+const Cudnn& Cudnn::Get() {
+  static const Cudnn cudnn = Load();
+  return cudnn;
+}
+
+cudnnHandle_t Cudnn::Handle() {
+  static const cudnnHandle_t handle = [] {
+    cudnnHandle_t made;
+    PALIMPSEST_CUDNN_CHECK(Get().Create(&made));
+    PALIMPSEST_CUDNN_CHECK(Get().SetStream(made, CudaStream()));
+    return made;
+  }();
+  return handle;
+}
+
+bool Cudnn::Serves() {
+  static const bool serves = [] {
+    int device = 0, major = 0;
+    PALIMPSEST_CUDA_CHECK(cudaGetDevice(&device));
+    PALIMPSEST_CUDA_CHECK(
+        cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device));
+    return major == 9;
+  }();
+  return serves;
+}
+
+}  // namespace PALIMPSEST_CUDA_FLAVOR
+}  // namespace palimpsest
