@@ -52,7 +52,7 @@ class TestCms {
     auto resolved = ResolveModelConfig(ParseModel(
         absl::StrCat("vocab_size: 11 width: ", kWidth, " block { cms { ", text, " } }")));
     PALIMPSEST_CHECK(resolved.ok()) << resolved.status().ToString();
-    cms_ = MakeCms({RandomStream(1, "init"), dtype, 0.4, 0.4, "mlp"}, *resolved,
+    cms_ = MakeCms({RandomStream(1, "init"), dtype, Device::kCpu, 0.4, 0.4, "mlp"}, *resolved,
                    resolved->block(0).cms());
   }
   NamedTensors Params() const {

@@ -12,8 +12,8 @@ constexpr int64_t kWidth = 6, kHeads = 3, kKeyDim = 2, kValueDim = 4;
 
 GateLayer Make(const GateSpec& spec, const ModelConfig::Gate& config = {},
                DType dtype = DType::kF64, int64_t pairs = 1) {
-  return MakeGate({RandomStream(1, "init"), dtype, 0.5, 0.1, "gate"}, spec, config, kWidth,
-                  {kHeads, kKeyDim, kValueDim, pairs});
+  return MakeGate({RandomStream(1, "init"), dtype, Device::kCpu, 0.5, 0.1, "gate"}, spec, config,
+                  kWidth, {kHeads, kKeyDim, kValueDim, pairs});
 }
 
 Tensor Zeros(DType dtype = DType::kF64) { return Tensor::Full({2, 5, kWidth}, 0.0, dtype); }

@@ -9,7 +9,7 @@
 namespace palimpsest {
 namespace {
 
-ParamInit TestInit() { return {RandomStream(1, "init"), DType::kF64, 0.5, 0.1}; }
+ParamInit TestInit() { return {RandomStream(1, "init"), DType::kF64, Device::kCpu, 0.5, 0.1}; }
 
 Tensor Random(Shape shape, uint64_t seed) {
   return RandomNormal(std::move(shape), RandomStream(seed, "x"), DType::kF64);

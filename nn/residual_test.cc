@@ -28,7 +28,7 @@ ModelConfig::Residual ConfigOf(const std::string& residual) {
   return ResidualOf(ParseModel("vocab_size: 11", absl::StrCat("residual { ", residual, " }")));
 }
 
-ParamInit Init() { return {RandomStream(1, "init"), DType::kF64, 0.3, 0.3, "part"}; }
+ParamInit Init() { return {RandomStream(1, "init"), DType::kF64, Device::kCpu, 0.3, 0.3, "part"}; }
 
 Tensor Draw(const Shape& shape, const char* name) {
   return RandomNormal(shape, RandomStream(1, name), DType::kF64);

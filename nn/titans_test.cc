@@ -24,7 +24,7 @@ Tensor Input(int64_t time = kTime) {
   return RandomNormal({2, time, kWidth}, RandomStream(3, "x"), DType::kF64);
 }
 
-ParamInit Init() { return {RandomStream(1, "init"), DType::kF64, 0.5, 0.5}; }
+ParamInit Init() { return {RandomStream(1, "init"), DType::kF64, Device::kCpu, 0.5, 0.5}; }
 
 Tensor Token(const Tensor& x, int64_t t) { return Slice(x, 1, t, t + 1); }
 

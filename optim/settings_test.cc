@@ -145,7 +145,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"name: 'sgd' nesterov: true",
             "optimizer: nesterov needs momentum above 0 and dampening 0"},
         Bad{"name: 'muon' newton_schulz_steps: 0",
-            "optimizer.newton_schulz_steps is 0; it must be finite and at least 1"},
+            "optimizer.newton_schulz_steps is 0; it must be in [1, 100]"},
         Bad{"name: 'muon' auxiliary { lr: -2 }", "optimizer.auxiliary.lr is -2"},
         Bad{"name: 'muon' auxiliary { clip_norm: 1 }",
             "optimizer.auxiliary has a clip_norm, non_finite, average_keep, auxiliary or group"},

@@ -37,6 +37,10 @@ Tensors Everything(const Problem& p, Form form, const Tensors& dys) {
   return all;
 }
 
+// Relative, in f64: the order of sums differs, and rules that take steps of Newton-Schulz (atlas)
+// amplify it.
+constexpr double kBound = 1e-10;
+
 TEST_P(RuleOnDevice, DoesWhatTheCpuDoes) {
   const Problem p = MakeProblem(rule_, kSize);
   const Tensors dys = RandomLike(RunForm(p, Form::kChunks, kChunk), 1);
@@ -46,7 +50,8 @@ TEST_P(RuleOnDevice, DoesWhatTheCpuDoes) {
     ASSERT_EQ(got.size(), want.size());
     for (size_t i = 0; i < got.size(); ++i) {
       EXPECT_EQ(got[i].device(), device_) << NameOf(form) << " " << i;
-      EXPECT_LT(Distance(CopyTo(got[i], Device::kCpu), want[i]), 1e-11) << NameOf(form) << " " << i;
+      EXPECT_LT(Distance(CopyTo(got[i], Device::kCpu), want[i]), kBound)
+          << NameOf(form) << " " << i;
     }
   }
 }
@@ -58,7 +63,7 @@ TEST_P(RuleOnDevice, PacksSequences) {
   const Tensors want = RunForm(p, Form::kChunks, kChunk);
   const Tensors got = RunForm(p.CopyTo(device_), Form::kChunks, kChunk);
   for (size_t i = 0; i < got.size(); ++i)
-    EXPECT_LT(Distance(CopyTo(got[i], Device::kCpu), want[i]), 1e-11) << i;
+    EXPECT_LT(Distance(CopyTo(got[i], Device::kCpu), want[i]), kBound) << i;
 }
 
 INSTANTIATE_TEST_SUITE_P(Rules, RuleOnDevice,

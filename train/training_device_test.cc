@@ -28,7 +28,7 @@ constexpr char kConfig[] = R"(
   }
   data { eval_examples: 4 mqar { vocab: 10 pairs: 2 } }
   batch: 4 length: 8 steps: 50 grad_accumulation: 2
-  optimizer { name: 'adamw' lr: 0.01 clip_norm: 1 average_keep: 0.9 }
+  optimizer { name: 'adamw' lr: 0.003 clip_norm: 1 average_keep: 0.9 }
 )";
 
 std::unique_ptr<Trainer> Make(TrainConfig::DeviceKind device, const char* dtype = "f32") {
