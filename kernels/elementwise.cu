@@ -210,8 +210,8 @@ void RunBinary(const BinaryArgs& args, F f) {
   const bool aligned = (spread_a || Aligned(a)) && (spread_b || Aligned(b)) && Aligned(out);
   if constexpr (sizeof(T) == sizeof(Out)) {
     if (args.rank == 1 && aligned) {
-      Launch(DenseBinaryKernel<T, Out, F>, Blocks(n / device::Pack<T>::kSize + 1), kThreads, 0, n, a, spread_a,
-             b, spread_b, out, f);
+      Launch(DenseBinaryKernel<T, Out, F>, Blocks(n / device::Pack<T>::kSize + 1), kThreads, 0, n,
+             a, spread_a, b, spread_b, out, f);
       return;
     }
   }

@@ -120,6 +120,11 @@ __global__ void FindRowsKernel(const int64_t* keys, int64_t count, int64_t rows,
   }
 }
 
+}  // namespace
+
+// Named, as what is made of it is.
+inline namespace PALIMPSEST_CUDA_FLAVOR {
+
 // The ids in the order of the rows they name, and of i for each row.
 class SortedIds {
  public:
@@ -157,6 +162,10 @@ class SortedIds {
   int now_ = 0;
   Scratch<int64_t> keys_[2], numbers_[2], begin_;
 };
+
+}  // namespace PALIMPSEST_CUDA_FLAVOR
+
+namespace {
 
 // Places of the sorted ids that one thread goes through. A row whose places lie in several such
 // parts has a sum in each: `last` of the part it begins in, `first` of those it goes on in.

@@ -32,6 +32,11 @@ __global__ void CombineKernel(const float* x, float a, const float* y, float b, 
     to[i] = Narrow<__nv_bfloat16>(a * x[i] + b * y[i]);
 }
 
+}  // namespace
+
+// Named, as what is made of it is.
+inline namespace PALIMPSEST_CUDA_FLAVOR {
+
 struct CudaPasses {
   static constexpr Device kDevice = Device::PALIMPSEST_CUDA_DEVICE;
 
@@ -53,6 +58,10 @@ struct CudaPasses {
            static_cast<float>(b), n, reinterpret_cast<__nv_bfloat16*>(to));
   }
 };
+
+}  // namespace PALIMPSEST_CUDA_FLAVOR
+
+namespace {
 
 template <typename Steps, typename T>
 void Run(const NewtonSchulzArgs& g) {
