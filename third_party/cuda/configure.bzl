@@ -34,6 +34,13 @@ def _cuda_configure_impl(ctx):
     nvcc = root.get_child("bin").get_child("nvcc")
     build = ""
     if nvcc.exists:
+        header = root.get_child("include").get_child("cudnn_graph.h")
+        if not header.exists and not ctx.path("/usr/include/cudnn_graph.h").exists:
+            fail("""
+
+There is a CUDA toolkit in {}, but no cuDNN 9: there is no {}.
+Install cuDNN for it, or build without CUDA: CUDA_PATH=/none ./bazelw ...
+""".format(root, header))
         ctx.symlink(root, "cuda")
         build = _HEADERS
         for name, files in _LIBRARIES.items():
