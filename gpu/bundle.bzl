@@ -1,6 +1,6 @@
 """gpu_bundle(): programs that run on another Linux machine, one with a GPU and without Bazel."""
 
-# Any x86-64 with AVX2 and FMA; nothing from this machine but glibc.
+# Any x86-64 with AVX2 and FMA; archives where there are.
 def _portable_impl(settings, attr):
     _ignore = (attr,)
     return {
@@ -67,7 +67,7 @@ done
 
 gpu_bundle = rule(
     implementation = _gpu_bundle_impl,
-    doc = "A folder NAME with the executables, which link nothing but glibc, and files beside them.",
+    doc = "A folder NAME with the executables, which link little but glibc, and files beside them.",
     attrs = {
         "benchmarks": attr.label_list(cfg = _portable),
         "files": attr.label_list(allow_files = True),

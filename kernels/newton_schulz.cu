@@ -1,4 +1,4 @@
-#include "kernels/cuda/launch.h"
+#include "kernels/cuda/dispatch.h"
 #include "kernels/device/map.cuh"
 #include "kernels/newton_schulz_steps.h"
 
@@ -8,8 +8,6 @@ namespace {
 using device::Blocks;
 using device::kThreads;
 using device::Narrow;
-
-bool Aligned(const void* p) { return reinterpret_cast<uintptr_t>(p) % 16 == 0; }
 
 template <typename T>
 __global__ void ScaleKernel(const T* x, T c, int64_t n, T* to, bool packs) {
@@ -42,8 +40,7 @@ struct CudaPasses {
 
   template <typename T>
   static void Scale(const T* x, double c, int64_t n, T* to) {
-    Launch(ScaleKernel<T>, Blocks(n), kThreads, 0, x, static_cast<T>(c), n, to,
-           Aligned(x) && Aligned(to));
+    Launch(ScaleKernel<T>, Blocks(n), kThreads, 0, x, static_cast<T>(c), n, to, Aligned({x, to}));
   }
   template <typename T>
   static void AddToDiagonal(T* m, double value, int64_t side, int64_t count) {
