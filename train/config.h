@@ -38,9 +38,10 @@ absl::StatusOr<TrainConfig> ParseConfigText(const std::string& text, const std::
 bool BearsOnNoResult(const std::string& field);
 
 // OK if a run of `before` can go on as `after`: they differ at most in what bears on no step's
-// result (steps, threads, run_dir, how often things are logged, evaluated and saved, ...). Else
-// InvalidArgument with one line that names the fields that differ, and both values.
-absl::Status CheckSameRun(const TrainConfig& before, const TrainConfig& after);
+// result (steps, threads, run_dir, how often things are logged, evaluated and saved, ...); a field
+// that is unset is at its default. Else InvalidArgument with one line that names the fields that
+// differ, and both values.
+absl::Status CheckSameRun(TrainConfig before, TrainConfig after);
 
 absl::StatusOr<DType> ConfigDType(const TrainConfig& config);
 

@@ -6,6 +6,8 @@
 #include <fstream>
 #include <string>
 
+#include "train/proto_text.h"
+
 namespace palimpsest {
 namespace {
 
@@ -109,8 +111,21 @@ TEST(CheckSameRun, NamesWhatBearsOnResults) {
   after.mutable_model()->set_width(32);
   after.set_seed(3);
   EXPECT_THAT(Message(CheckSameRun(before, after)),
-              AllOf(HasSubstr("model.width (64 -> 32)"), HasSubstr("seed (unset -> 3)"),
+              AllOf(HasSubstr("model.width (64 -> 32)"), HasSubstr("seed (default -> 3)"),
                     Not(HasSubstr("steps")), Not(HasSubstr("\n"))));
+}
+
+// As the config of a run begun before `device` was known.
+TEST(CheckSameRun, AFieldThatWasUnknownThenIsAtItsDefault) {
+  const auto before = ParseConfigText("model { block { mlp {} } }", "before");
+  TrainConfig after = *before;
+  MakeDefaultsExplicit(&after);
+  ASSERT_TRUE(after.has_device());
+  EXPECT_TRUE(CheckSameRun(*before, after).ok()) << CheckSameRun(*before, after);
+  EXPECT_TRUE(CheckSameRun(after, *before).ok());
+  after.set_device(TrainConfig::CUDA);
+  EXPECT_THAT(Message(CheckSameRun(*before, after)),
+              HasSubstr("config: device (default -> CUDA); "));
 }
 
 }  // namespace
