@@ -5,6 +5,7 @@
 #include "core/op_scope.h"
 #include "core/tape.h"
 #include "kernels/cross_entropy.h"
+#include "kernels/label_score.h"
 #include "ops/elementwise.h"
 #include "ops/index.h"
 #include "ops/reduce.h"
@@ -53,6 +54,31 @@ Tensor CrossEntropy(const Tensor& logits, const Tensor& labels) {
   return RecordFused({loss}, {logits}, vjp, [labels](const Tensors& in) -> Tensors {
     return {Composed(in[0], labels)};
   })[0];
+}
+
+Tensor LabelScores(const Tensor& logits, const Tensor& labels, const Tensor& group,
+                   int64_t groups) {
+  const OpScope scope("label_scores");
+  const auto ids = [&](const Tensor& x) {
+    return x.dtype() == DType::kI32 && x.device() == logits.device() &&
+           x.shape() == Shape({logits.dim(0), logits.dim(1)});
+  };
+  PALIMPSEST_CHECK(IsFloat(logits.dtype()) && logits.rank() == 3 && ids(labels) &&
+                   (group ? groups > 0 && ids(group) : groups == 0))
+      << "logits " << logits << ", labels " << labels << ", group " << Describe(group) << " of "
+      << groups;
+  Tensor scores = Tensor::Empty({logits.dim(0), 1 + groups, 3}, DType::kF64, logits.device());
+  label_score(logits.device(), {.dtype = logits.dtype(),
+                                .batch = logits.dim(0),
+                                .time = logits.dim(1),
+                                .classes = logits.dim(2),
+                                .groups = groups,
+                                .logits = logits.raw(),
+                                .label = labels.data<int32_t>(),
+                                .ignored = kIgnoreLabel,
+                                .group = group ? group.data<int32_t>() : nullptr,
+                                .scores = scores.mutable_data<double>()});
+  return scores;
 }
 
 }  // namespace palimpsest

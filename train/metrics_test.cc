@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/device_testing.h"
 #include "ops/loss.h"
 
 namespace palimpsest {
@@ -57,6 +58,31 @@ TEST(Score, TellsSlicesAndWholeSequencesApart) {
   expect(1, "new", 1, 1);
   expect(2, "none", 0, 0);
   EXPECT_DOUBLE_EQ(score.slices()[0].tally.sequence_accuracy(), 0.5);
+}
+
+class ScoreOnDevice : public DeviceTest {};
+PALIMPSEST_ON_EACH_DEVICE(ScoreOnDevice);
+
+TEST_P(ScoreOnDevice, IsTheCpus) {
+  const Tensor logits = Normals({3, 21, 65}, 1, 3.0), slices = Integers({3, 21}, 2, 3, DType::kI32);
+  std::vector<double> ids = Integers({3, 21}, 65, 2).ToVector();
+  for (size_t i = 0; i < 30; ++i) ids[i] = kIgnoreLabel;
+  const Tensor labels = Tensor::FromVector({3, 21}, ids, DType::kI32);
+  for (const DType dtype : {DType::kF64, DType::kF32, DType::kBf16}) {
+    Score here({"a", "b"}), there({"a", "b"});
+    here.Add(Rounded(logits, dtype), labels, slices);
+    there.Add(CopyTo(Rounded(logits, dtype), GetParam()), labels, slices);
+    EXPECT_EQ(here.examples(), 2);
+    const auto expect_same = [](const Tally& got, const Tally& want) {
+      EXPECT_EQ(got.labels(), want.labels());
+      EXPECT_EQ(got.examples(), want.examples());
+      EXPECT_EQ(got.accuracy(), want.accuracy());
+      EXPECT_EQ(got.sequence_accuracy(), want.sequence_accuracy());
+      EXPECT_NEAR(got.loss(), want.loss(), 1e-13 * want.loss());
+    };
+    expect_same(there, here);
+    for (size_t s = 0; s < 2; ++s) expect_same(there.slices()[s].tally, here.slices()[s].tally);
+  }
 }
 
 TEST(Score, OfNothingIsZero) {
