@@ -1,5 +1,7 @@
 #include "kernels/gemm.h"
 
+#include <atomic>
+
 #include "kernels/gemm_blocked.h"
 #include "kernels/gemm_mirror.h"
 #include "kernels/gemm_onednn.h"
@@ -9,6 +11,8 @@ namespace palimpsest {
 constinit Kernel<void(const GemmArgs&)> gemm("gemm");
 
 namespace {
+
+std::atomic<bool> tf32_allowed = false;
 
 template <typename S, typename T, typename Out>
 void Blocked(const GemmArgs& g) {
@@ -42,10 +46,12 @@ void Reference(const GemmArgs& g) {
   for (int64_t item = 0; item < g.batch[0] * g.batch[1]; ++item) {
     const T* a = static_cast<const T*>(g.a.data) + GemmOffset(g, g.a, item);
     const T* b = static_cast<const T*>(g.b.data) + GemmOffset(g, g.b, item);
-    Out* c = static_cast<Out*>(g.c.data) + GemmOffset(g, g.c, item);
+    const int64_t at = GemmOffset(g, g.c, item);
+    Out* c = static_cast<Out*>(g.c.data) + at;
+    const Out* add = g.add == nullptr ? nullptr : static_cast<const Out*>(g.add) + at;
     for (int64_t i = 0; i < g.m; ++i) {
       for (int64_t j = 0; j < g.n; ++j) {
-        double sum = g.accumulate ? static_cast<double>(c[i * g.c.ld + j]) : 0.0;
+        double sum = add == nullptr ? 0.0 : static_cast<double>(add[i * g.c.ld + j]);
         for (int64_t p = 0; p < g.k; ++p) {
           sum += static_cast<double>(g.trans_a ? a[p * g.a.ld + i] : a[i * g.a.ld + p]) *
                  static_cast<double>(g.trans_b ? b[j * g.b.ld + p] : b[p * g.b.ld + j]);
@@ -57,6 +63,9 @@ void Reference(const GemmArgs& g) {
 }
 
 }  // namespace
+
+void AllowTf32(bool allowed) { tf32_allowed = allowed; }
+bool Tf32Allowed() { return tf32_allowed; }
 
 void GemmReference(const GemmArgs& g) {
   DispatchFloat(g.dtype, [&]<typename T>() {

@@ -38,16 +38,17 @@ struct Stored {
 // One strided batch of products, and everything that decides how it is computed.
 struct Problem {
   Stored a, b, c;
-  bool trans_a, trans_b, accumulate;
+  bool trans_a, trans_b;
+  bool adds, tf32;
   int64_t batch;
-  int64_t alignment[3];  // Bytes that divide the addresses of a, b and c.
+  int64_t alignment[4];  // Bytes that divide the addresses of a, b, what is added, and c.
 
   auto Key() const {
     const auto of = [](const Stored& x) {
       return std::array<int64_t, 5>{x.rows, x.cols, x.ld, x.stride, static_cast<int64_t>(x.dtype)};
     };
-    return std::tuple(of(a), of(b), of(c), trans_a, trans_b, accumulate, batch,
-                      std::array<int64_t, 3>{alignment[0], alignment[1], alignment[2]});
+    return std::tuple(of(a), of(b), of(c), trans_a, trans_b, adds, tf32, batch,
+                      std::to_array(alignment));
   }
 };
 
@@ -56,7 +57,8 @@ std::ostream& operator<<(std::ostream& os, const Stored& x) {
 }
 std::ostream& operator<<(std::ostream& os, const Problem& p) {
   return os << p.batch << " products of a " << p.a << (p.trans_a ? " transposed" : "") << " and b "
-            << p.b << (p.trans_b ? " transposed" : "") << " to " << p.c;
+            << p.b << (p.trans_b ? " transposed" : "") << " to " << p.c
+            << (p.tf32 ? " in TF32" : "");
 }
 
 class Layout {
@@ -83,16 +85,20 @@ class Layout {
   cublasLtMatrixLayout_t layout_ = nullptr;
 };
 
-// How cuBLASLt computes c^T = op(b)^T op(a)^T; the algorithm is chosen once for a problem, so that
-// reruns give the same bits.
+cublasComputeType_t ComputeType(const Problem& p) {
+  if (p.a.dtype == DType::kF64) return CUBLAS_COMPUTE_64F;
+  return p.tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
+}
+
+// How cuBLASLt computes c^T = op(b)^T op(a)^T + add^T; the algorithm is chosen once for a problem,
+// so that reruns give the same bits.
 class Plan {
  public:
   explicit Plan(const Problem& p)
       : problem_(p), a_(p.a, p.batch), b_(p.b, p.batch), c_(p.c, p.batch) {
     const CublasLt& lt = CublasLt::Get();
-    const bool f64 = p.a.dtype == DType::kF64;
-    PALIMPSEST_CUBLASLT_CHECK(lt.MatmulDescCreate(
-        &desc_, f64 ? CUBLAS_COMPUTE_64F : CUBLAS_COMPUTE_32F, f64 ? CUDA_R_64F : CUDA_R_32F));
+    const cudaDataType_t scale = p.a.dtype == DType::kF64 ? CUDA_R_64F : CUDA_R_32F;
+    PALIMPSEST_CUBLASLT_CHECK(lt.MatmulDescCreate(&desc_, ComputeType(p), scale));
     Set(CUBLASLT_MATMUL_DESC_TRANSA, p.trans_b ? CUBLAS_OP_T : CUBLAS_OP_N);
     Set(CUBLASLT_MATMUL_DESC_TRANSB, p.trans_a ? CUBLAS_OP_T : CUBLAS_OP_N);
     Choose(p);
@@ -102,12 +108,12 @@ class Plan {
   Plan& operator=(const Plan&) = delete;
 
   template <typename Scale>
-  void Run(const void* a, const void* b, void* c, bool accumulate) const {
-    const Scale one = 1, beta = accumulate ? 1 : 0;
+  void Run(const void* a, const void* b, const void* add, void* c) const {
+    const Scale one = 1, beta = add != nullptr ? 1 : 0;
     const CublasLt& lt = CublasLt::Get();
-    const cublasStatus_t status =
-        lt.Matmul(CublasLt::Handle(), desc_, &one, b, b_.get(), a, a_.get(), &beta, c, c_.get(), c,
-                  c_.get(), &algorithm_, Workspace(), kWorkspaceBytes, CudaStream());
+    const cublasStatus_t status = lt.Matmul(
+        CublasLt::Handle(), desc_, &one, b, b_.get(), a, a_.get(), &beta, add != nullptr ? add : c,
+        c_.get(), c, c_.get(), &algorithm_, Workspace(), kWorkspaceBytes, CudaStream());
     PALIMPSEST_CHECK(status == CUBLAS_STATUS_SUCCESS)
         << "cuBLASLt: " << lt.GetStatusString(status) << " for " << problem_;
   }
@@ -136,7 +142,7 @@ class Plan {
     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignment(1));
     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignment(0));
     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, alignment(2));
-    prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, alignment(2));
+    prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, alignment(3));
     cublasLtMatmulHeuristicResult_t result = {};
     int found = 0;
     const cublasStatus_t status =
@@ -176,44 +182,57 @@ int64_t AlignmentOf(Pointer data, int64_t stride, DType dtype) {
   return PowerOfTwoIn(bits == 0 ? 256 : bits);
 }
 
-// `batch` products from these addresses on, the matrices `strides` apart.
-void RunBatch(const GemmArgs& g, int64_t batch, const char* a, const char* b, char* c,
-              const int64_t (&strides)[3]) {
+// Part `i` of the batch: `batch` products, the matrices of each `strides` apart.
+void RunBatch(const GemmArgs& g, int64_t i, int64_t batch, const int64_t (&strides)[3]) {
+  const auto at = [&](const void* data, int64_t stride, DType dtype) {
+    return static_cast<const char*>(data) + i * stride * static_cast<int64_t>(SizeOf(dtype));
+  };
+  const void* const a = at(g.a.data, g.a.strides[0], g.dtype);
+  const void* const b = at(g.b.data, g.b.strides[0], g.dtype);
+  void* const c = const_cast<char*>(at(g.c.data, g.c.strides[0], g.out));
+  const void* const add = g.add == nullptr ? nullptr : at(g.add, g.c.strides[0], g.out);
+  const int64_t c_alignment = AlignmentOf(c, strides[2], g.out);
   const Problem problem{
       .a = {g.trans_a ? g.k : g.m, g.trans_a ? g.m : g.k, g.a.ld, strides[0], g.dtype},
       .b = {g.trans_b ? g.n : g.k, g.trans_b ? g.k : g.n, g.b.ld, strides[1], g.dtype},
       .c = {g.m, g.n, g.c.ld, strides[2], g.out},
       .trans_a = g.trans_a,
       .trans_b = g.trans_b,
-      .accumulate = g.accumulate,
+      .adds = add != nullptr,
+      .tf32 = g.dtype == DType::kF32 && Tf32Allowed(),
       .batch = batch,
       .alignment = {AlignmentOf(a, strides[0], g.dtype), AlignmentOf(b, strides[1], g.dtype),
-                    AlignmentOf(c, strides[2], g.out)}};
+                    add == nullptr ? c_alignment : AlignmentOf(add, strides[2], g.out),
+                    c_alignment}};
   const Plan& plan = PlanFor(problem);
   if (g.dtype == DType::kF64) {
-    plan.Run<double>(a, b, c, g.accumulate);
+    plan.Run<double>(a, b, add, c);
   } else {
-    plan.Run<float>(a, b, c, g.accumulate);
+    plan.Run<float>(a, b, add, c);
   }
 }
 
 // A sum of nothing.
-void Clear(const GemmArgs& g) {
-  const size_t size = SizeOf(g.out);
+void WithoutProducts(const GemmArgs& g) {
+  if (g.add == g.c.data) return;
+  const size_t size = SizeOf(g.out), width = g.n * size;
+  const size_t pitch = std::max(g.c.ld, g.n) * size;  // Of one row, ld means nothing.
   for (int64_t item = 0; item < g.batch[0] * g.batch[1]; ++item) {
-    char* c = static_cast<char*>(g.c.data) + GemmOffset(g, g.c, item) * static_cast<int64_t>(size);
-    const size_t pitch = std::max(g.c.ld, g.n) * size;  // Of one row, ld means nothing.
-    PALIMPSEST_CUDA_CHECK(cudaMemset2DAsync(c, pitch, 0, g.n * size, g.m, CudaStream()));
+    const int64_t at = GemmOffset(g, g.c, item) * static_cast<int64_t>(size);
+    char* const c = static_cast<char*>(g.c.data) + at;
+    if (g.add == nullptr) {
+      PALIMPSEST_CUDA_CHECK(cudaMemset2DAsync(c, pitch, 0, width, g.m, CudaStream()));
+    } else {
+      PALIMPSEST_CUDA_CHECK(cudaMemcpy2DAsync(c, pitch, static_cast<const char*>(g.add) + at, pitch,
+                                              width, g.m, cudaMemcpyDeviceToDevice, CudaStream()));
+    }
   }
 }
 
 void GemmCuda(const GemmArgs& g) {
   PALIMPSEST_CHECK(IsFloat(g.dtype)) << "gemm of " << g.dtype;
   if (g.m == 0 || g.n == 0 || g.batch[0] * g.batch[1] == 0) return;
-  if (g.k == 0) {
-    if (!g.accumulate) Clear(g);
-    return;
-  }
+  if (g.k == 0) return WithoutProducts(g);
   // The two extents of the batch are one where the strides say so; else the outer is a loop.
   const auto merges = [&](const auto& x) { return x.strides[0] == g.batch[1] * x.strides[1]; };
   const bool one = g.batch[0] == 1 || (merges(g.a) && merges(g.b) && merges(g.c));
@@ -221,12 +240,8 @@ void GemmCuda(const GemmArgs& g) {
   const int axis = outer ? 0 : 1;
   const int64_t strides[3] = {g.a.strides[axis], g.b.strides[axis], g.c.strides[axis]};
   const int64_t batch = one || outer ? g.batch[0] * g.batch[1] : g.batch[1];
-  const auto in = static_cast<int64_t>(SizeOf(g.dtype)), out = static_cast<int64_t>(SizeOf(g.out));
-  for (int64_t i = 0; i < g.batch[0] * g.batch[1] / batch; ++i) {
-    RunBatch(g, batch, static_cast<const char*>(g.a.data) + i * g.a.strides[0] * in,
-             static_cast<const char*>(g.b.data) + i * g.b.strides[0] * in,
-             static_cast<char*>(g.c.data) + i * g.c.strides[0] * out, strides);
-  }
+  const int64_t parts = g.batch[0] * g.batch[1] / batch;
+  for (int64_t i = 0; i < parts; ++i) RunBatch(g, i, batch, strides);
 }
 
 PALIMPSEST_REGISTER_CUDA_KERNEL(gemm, GemmCuda);

@@ -71,6 +71,10 @@ class BlockedGemm {
                  : ViewOf<const S>(g_.b, g_.trans_b, item);
   }
   View<Out> ViewC(int64_t item) const { return ViewOf<Out>(g_.c, swap_, item); }
+  // What is added at the element of c that is at `at`.
+  const Out* Added(const Out* at) const {
+    return static_cast<const Out*>(g_.add) + (at - static_cast<const Out*>(g_.c.data));
+  }
 
   void Plan() {
     rows_ = EvenPart(m_, kBlockRows, kRows);
@@ -127,15 +131,21 @@ class BlockedGemm {
     const int64_t rows = std::min(rows_, m_ - i), cols = std::min(cols_, n_ - j);
     const View<Out> c = ViewC(item).At(i, j);
     if constexpr (std::is_same_v<Out, T>) {
-      if (c.col == 1) return Product(item, i, j, rows, cols, c.data, c.row, g_.accumulate);
+      if (c.col == 1) {
+        for (int64_t r = 0; r < rows && g_.add != nullptr && g_.add != g_.c.data; ++r) {
+          Out* row = c.data + r * c.row;
+          std::copy_n(Added(row), std::max<int64_t>(0, std::min(cols, EndOfRow(i + r) - j)), row);
+        }
+        return Product(item, i, j, rows, cols, c.data, c.row, g_.add != nullptr);
+      }
     }
     T* sum = Scratch<T, 0>(rows * cols);
     Product(item, i, j, rows, cols, sum, cols, false);
     for (int64_t r = 0; r < rows; ++r) {
       for (int64_t s = 0; s < std::min(cols, EndOfRow(i + r) - j); ++s) {
         Out& to = *c.At(r, s).data;
-        to = static_cast<Out>(g_.accumulate ? static_cast<T>(to) + sum[r * cols + s]
-                                            : sum[r * cols + s]);
+        const T x = sum[r * cols + s];
+        to = static_cast<Out>(g_.add != nullptr ? static_cast<T>(*Added(&to)) + x : x);
       }
     }
   }
@@ -248,7 +258,7 @@ class BlockedGemm {
     const View<T> c = ViewC(item).At(i, j);
     for (int64_t s = 0; s < cols; ++s) {
       T& to = *c.At(0, s).data;
-      to = g_.accumulate ? to + sums[s] : sums[s];
+      to = g_.add != nullptr ? *Added(&to) + sums[s] : sums[s];
     }
   }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -61,7 +62,7 @@ std::shared_ptr<const Product> MakeProduct(const GemmArgs& g, int64_t m, int64_t
   // Memory of the caller's: the library's own is not to be shared by threads.
   dnnl::primitive_attr attributes;
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  if (g.accumulate) {
+  if (g.add != nullptr) {
     dnnl::post_ops sum;
     sum.append_sum();
     attributes.set_post_ops(sum);
@@ -81,12 +82,23 @@ std::shared_ptr<const Product> ProductOf(const GemmArgs& g, int64_t m, int64_t n
   using Key = std::array<int64_t, 7>;
   static auto* mutex = new std::mutex;
   static auto* products = new absl::flat_hash_map<Key, std::shared_ptr<const Product>>;
-  const int64_t flags = g.trans_a + 2 * g.trans_b + 4 * g.accumulate + 8 * (g.out == DType::kF32);
+  const int64_t flags =
+      g.trans_a + 2 * g.trans_b + 4 * (g.add != nullptr) + 8 * (g.out == DType::kF32);
   const Key key = {m, n, g.k, g.a.ld, g.b.ld, g.c.ld, flags};
   const std::lock_guard lock(*mutex);
   if (const auto it = products->find(key); it != products->end()) return it->second;
   if (products->size() >= kCached) products->clear();
   return products->emplace(key, MakeProduct(g, m, n)).first->second;
+}
+
+// The rows of c that start at element `at` = those of what is added.
+void CopyAdded(const GemmArgs& g, int64_t at, int64_t rows, int64_t cols) {
+  const auto size = static_cast<int64_t>(SizeOf(g.out));
+  for (int64_t i = 0; i < rows; ++i) {
+    const int64_t from = (at + i * g.c.ld) * size;
+    std::memcpy(static_cast<char*>(g.c.data) + from, static_cast<const char*>(g.add) + from,
+                cols * size);
+  }
 }
 
 void Execute(const GemmArgs& g, int64_t item, int64_t i, int64_t m, int64_t j, int64_t n) {
@@ -98,6 +110,7 @@ void Execute(const GemmArgs& g, int64_t item, int64_t i, int64_t m, int64_t j, i
   const int64_t a = GemmOffset(g, g.a, item) + (g.trans_a ? i : i * g.a.ld);
   const int64_t b = GemmOffset(g, g.b, item) + (g.trans_b ? j * g.b.ld : j);
   const int64_t c = GemmOffset(g, g.c, item) + i * g.c.ld + j;
+  if (g.add != nullptr && g.add != g.c.data) CopyAdded(g, c, m, n);
   const OneThread one_thread;
   thread_local dnnl::stream stream(Engine());
   const auto product = ProductOf(g, m, n);

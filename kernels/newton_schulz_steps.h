@@ -47,7 +47,7 @@ struct NewtonSchulzProducts {
     args.a = tall ? Long(x) : Square(p);
     args.b = tall ? Square(p) : Long(x);
     args.trans_a = !tall;  // Of p, which is symmetric, a transpose is read faster.
-    args.accumulate = accumulate;
+    if (accumulate) args.add = y;
     gemm(device, args);
   }
 

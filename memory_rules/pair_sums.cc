@@ -66,7 +66,7 @@ void Accumulate(const Tensor& m, const Tensor& key_key, Tensor& next) {
                     .a = {m.raw(), columns},
                     .b = {key_key.raw(), columns},
                     .c = {next.mutable_raw(), columns},
-                    .accumulate = true,
+                    .add = next.raw(),
                     .dtype = m.dtype(),
                     .out = m.dtype()});
 }

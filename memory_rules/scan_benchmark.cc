@@ -110,7 +110,7 @@ class GemmFloor {
   void Run() {
     for (GemmArgs g : log_) {
       g.a.data = operands_[0].raw(), g.b.data = operands_[1].raw();
-      g.c.data = operands_[2].mutable_raw(), g.accumulate = false;
+      g.c.data = operands_[2].mutable_raw(), g.add = nullptr;
       original_(g);
     }
   }

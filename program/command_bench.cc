@@ -145,6 +145,7 @@ class Bench : public Command {
         .Add("dtype", "NAME,..", &dtype_, "of the tokens: f64, f32, bf16")
         .Add("seconds", "S", &seconds_, "leave out sizes that would take a rule longer")
         .Add("device", "NAME", &device_, "cpu or cuda")
+        .Add("tf32", "", &tf32_, "on cuda, f32 products round their operands to TF32")
         .Add("json", "", &json_, "everything, as JSON");
   }
 
@@ -206,7 +207,7 @@ class Bench : public Command {
       if (!list->ok()) return list->status();
     }
     if (!dtypes.ok()) return dtypes.status();
-    const absl::StatusOr<Device> device = DeviceNamed(device_);
+    const absl::StatusOr<Device> device = DeviceNamed(device_, tf32_);
     if (!device.ok()) return device.status();
     std::vector<BenchSize> sizes;
     for (DType dtype : *dtypes)
@@ -219,7 +220,7 @@ class Bench : public Command {
 
   std::string rule_, time_, dim_, chunk_, heads_ = "4", dtype_ = "f32", device_ = "cpu";
   double seconds_ = 60.0;
-  bool json_ = false;
+  bool json_ = false, tf32_ = false;
 };
 
 }  // namespace

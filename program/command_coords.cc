@@ -84,6 +84,7 @@ class CoordsCommandImpl : public Command {
         .Add("seeds", "N", &seeds_, "averaged over (3)")
         .Add("standard", "", &standard_, "without muP: to see it fail")
         .Add("device", "NAME", &device_, "cpu or cuda; without, as the config says")
+        .Add("tf32", "", &tf32_, "on cuda, f32 products round their operands to TF32")
         .Add("plot", "FILE", &plot_, "SVG to write");
   }
 
@@ -94,7 +95,7 @@ class CoordsCommandImpl : public Command {
                                                      ": at least ", kFirstHeld, " and 1"));
     const absl::StatusOr<std::vector<int64_t>> widths = ParseWidths(widths_);
     if (!widths.ok()) return widths.status();
-    absl::StatusOr<TrainConfig> config = LoadConfig(config_, WithDevice(overrides, device_));
+    absl::StatusOr<TrainConfig> config = LoadConfig(config_, WithDevice(overrides, device_, tf32_));
     if (!config.ok()) return config.status();
     if (absl::Status s = ValidateConfig(*config); !s.ok()) return s;
     ApplyProcessLimits(*config);
@@ -153,7 +154,7 @@ class CoordsCommandImpl : public Command {
 
   std::string config_, widths_ = "128,256,512,1024,2048", optimizers_, device_, plot_;
   int64_t steps_ = 4, seeds_ = 3;
-  bool standard_ = false;
+  bool standard_ = false, tf32_ = false;
 };
 
 }  // namespace

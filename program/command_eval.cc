@@ -27,11 +27,12 @@ class Eval : public Command {
   }
   void AddFlags(Flags* flags) override {
     flags->Add("run", "DIR", &run_, "the run_dir of a training")
-        .Add("device", "NAME", &device_, "cpu or cuda; without, where it was trained");
+        .Add("device", "NAME", &device_, "cpu or cuda; without, where it was trained")
+        .Add("tf32", "", &tf32_, "on cuda, f32 products round their operands to TF32");
   }
 
   absl::StatusOr<int> Run(const std::vector<std::string>& overrides) override {
-    const absl::StatusOr<LoadedRun> run = LoadRun(run_, WithDevice(overrides, device_));
+    const absl::StatusOr<LoadedRun> run = LoadRun(run_, WithDevice(overrides, device_, tf32_));
     if (!run.ok()) return run.status();
     ApplyProcessLimits(run->config);
     const absl::StatusOr<std::unique_ptr<DataSource>> data =
@@ -52,6 +53,7 @@ class Eval : public Command {
 
  private:
   std::string run_, device_;
+  bool tf32_ = false;
 };
 
 }  // namespace

@@ -34,11 +34,12 @@ class GenerateText : public Command {
              "higher is more varied; 0: the likeliest byte")
         .Add("top_k", "K", &options_.top_k, "choose among the k likeliest bytes; 0: among all")
         .Add("seed", "N", &seed_, "another seed, another text")
-        .Add("device", "NAME", &device_, "cpu or cuda; without, where it was trained");
+        .Add("device", "NAME", &device_, "cpu or cuda; without, where it was trained")
+        .Add("tf32", "", &tf32_, "on cuda, f32 products round their operands to TF32");
   }
 
   absl::StatusOr<int> Run(const std::vector<std::string>& overrides) override {
-    const absl::StatusOr<LoadedRun> run = LoadRun(run_, WithDevice(overrides, device_));
+    const absl::StatusOr<LoadedRun> run = LoadRun(run_, WithDevice(overrides, device_, tf32_));
     if (!run.ok()) return run.status();
     if (prompt_.empty()) prompt_ = std::string(1, '\n');
     if (absl::Status s = Validate(run->config); !s.ok()) return s;
@@ -79,6 +80,7 @@ class GenerateText : public Command {
   }
 
   std::string run_, prompt_, device_;
+  bool tf32_ = false;
   GenerateOptions options_;
   int64_t seed_ = 0;
 };

@@ -201,6 +201,7 @@ class ScanCommandImpl : public Command {
         .Add("chunk", "C", &chunk_, "tokens handled together (64, and 16 with an anchor)")
         .Add("grad", "", &grad_, "gradients too")
         .Add("device", "NAME", &device_, "cpu or cuda")
+        .Add("tf32", "", &tf32_, "on cuda, f32 products round their operands to TF32")
         .Add("steps", "", &steps_, "token by token, as the definition says");
   }
 
@@ -215,7 +216,7 @@ class ScanCommandImpl : public Command {
     if (!rule.ok()) return rule.status();
     absl::StatusOr<TensorFile> file = ReadSafetensors(in_);
     if (!file.ok()) return file.status();
-    const absl::StatusOr<Device> device = DeviceNamed(device_);
+    const absl::StatusOr<Device> device = DeviceNamed(device_, tf32_);
     if (!device.ok()) return device.status();
     ScanFile in(in_, std::move(file->tensors), **rule);
     if (absl::Status s = in.Read(grad_); !s.ok()) return s;
@@ -231,7 +232,7 @@ class ScanCommandImpl : public Command {
  private:
   std::string rule_, in_, out_, device_ = "cpu";
   int64_t chunk_ = 0;
-  bool grad_ = false, steps_ = false;
+  bool grad_ = false, steps_ = false, tf32_ = false;
 };
 
 }  // namespace

@@ -45,6 +45,7 @@ class Train : public Command {
               "what to train (train/config.proto); later files go on top")
         .Add("run_dir", "DIR", &run_dir_, "where config, metrics and checkpoints go")
         .Add("device", "NAME", &device_, "cpu or cuda; without, as the config says")
+        .Add("tf32", "", &tf32_, "on cuda, f32 products round their operands to TF32")
         .Add("resume", "", &resume_, "go on from the newest checkpoint; start if there is none");
   }
 
@@ -93,7 +94,7 @@ class Train : public Command {
 
  private:
   absl::StatusOr<TrainConfig> Config(std::vector<std::string> overrides) const {
-    overrides = WithDevice(std::move(overrides), device_);
+    overrides = WithDevice(std::move(overrides), device_, tf32_);
     if (!run_dir_.empty()) overrides.push_back("run_dir=" + run_dir_);
     if (!configs_.empty()) return LoadConfig(configs_, overrides);
     if (resume_ && !run_dir_.empty()) {
@@ -139,7 +140,7 @@ class Train : public Command {
 
   std::vector<std::string> configs_;
   std::string run_dir_, device_;
-  bool resume_ = false;
+  bool resume_ = false, tf32_ = false;
 };
 
 }  // namespace

@@ -205,6 +205,18 @@ TEST(Program, RefusesADeviceThatIsNotThere) {
   EXPECT_THAT(unknown.err, HasSubstr("device has no value 'tpu'"));
 }
 
+TEST(Program, RefusesTf32OnTheCpu) {
+  const SmallRun run;
+  for (const std::vector<std::string>& args :
+       {run.TrainArgs({"--tf32", "steps=1"}), run.TrainArgs({"tf32=true", "steps=1"}),
+        std::vector<std::string>{"bench", "--rule=delta", "--time=4", "--tf32"}}) {
+    const ProcessResult result = Palimpsest(args);
+    EXPECT_EQ(result.code, 1);
+    EXPECT_THAT(result.err, HasSubstr("the CPU multiplies f32 as it is"));
+    EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
+  }
+}
+
 TEST(Program, ListsRulesAndHelps) {
   const ProcessResult rules = Palimpsest({"rules"});
   EXPECT_EQ(rules.code, 0);

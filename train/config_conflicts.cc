@@ -52,6 +52,10 @@ absl::Status CheckConflicts(const TrainConfig& c) {
   if (c.stop_accuracy() < 1 && c.eval_every() == 0)
     return Conflict("stop_accuracy is ", c.stop_accuracy(),
                     ", but eval_every is 0: the accuracy is not known before the end");
+  if (c.tf32() && c.device() == TrainConfig::CPU)
+    return Conflict("tf32 is for device: CUDA; the CPU multiplies f32 as it is: leave tf32 out");
+  if (c.tf32() && c.dtype() == "f64")
+    return Conflict("tf32 is for products of f32, and dtype is f64: leave tf32 out");
   return CheckPeriods("optimizer", c.optimizer(), c.steps());
 }
 

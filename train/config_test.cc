@@ -128,5 +128,17 @@ TEST(CheckSameRun, AFieldThatWasUnknownThenIsAtItsDefault) {
               HasSubstr("config: device (default -> CUDA); "));
 }
 
+TEST(ValidateConfig, Tf32IsForProductsOfF32OnCuda) {
+  const std::string path = Write("tf32", "tf32: true");
+  const auto message = [&](const std::vector<std::string>& overrides) {
+    const auto config = LoadConfig(path, overrides);
+    return config.ok() ? Message(ValidateConfig(*config)) : Message(config.status());
+  };
+  EXPECT_THAT(message({}), HasSubstr("tf32 is for device: CUDA; the CPU multiplies f32 as it is"));
+  EXPECT_THAT(message({"device=CUDA", "dtype=f64"}), HasSubstr("and dtype is f64"));
+  EXPECT_EQ(message({"device=CUDA"}), "");
+  EXPECT_EQ(message({"tf32=false"}), "");
+}
+
 }  // namespace
 }  // namespace palimpsest

@@ -19,8 +19,14 @@ void SetCudaDevice(Device device);
 absl::StatusOr<Device> DeviceNamed(const std::string& name);
 absl::StatusOr<Device> ConfigDevice(const TrainConfig& config);
 
-// Of a --device flag, what overrides a config's device; nothing for an empty one.
-std::vector<std::string> WithDevice(std::vector<std::string> overrides, const std::string& flag);
+// Of the flags --device and --tf32, what overrides a config's device; nothing for an empty and a
+// false one, but that on the CPU a config's tf32 is out of place.
+std::vector<std::string> WithDevice(std::vector<std::string> overrides, const std::string& flag,
+                                    bool tf32 = false);
+
+// DeviceNamed, with what --tf32 says of its products (kernels/gemm.h). InvalidArgument for TF32 on
+// the CPU.
+absl::StatusOr<Device> DeviceNamed(const std::string& name, bool tf32);
 
 }  // namespace palimpsest
 

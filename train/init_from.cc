@@ -14,6 +14,7 @@
 #include "absl/strings/str_split.h"
 #include "ops/elementwise.h"
 #include "train/checkpoint.h"
+#include "train/device.h"
 #include "train/load_run.h"
 
 namespace palimpsest {
@@ -22,7 +23,7 @@ namespace {
 absl::StatusOr<NamedTensors> Load(const std::string& path) {
   std::error_code error;
   if (std::filesystem::is_directory(path, error)) {
-    const absl::StatusOr<LoadedRun> run = LoadRun(path, {"device=CPU"});
+    const absl::StatusOr<LoadedRun> run = LoadRun(path, WithDevice({}, "cpu"));
     if (!run.ok()) return run.status();
     return Params(*run->model);
   }

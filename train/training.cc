@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "core/allocator.h"
 #include "core/parallel.h"
+#include "kernels/gemm.h"
 #include "train/config.h"
 #include "train/config_lengths.h"
 #include "train/device.h"
@@ -84,6 +85,7 @@ absl::StatusOr<std::vector<std::unique_ptr<RunLog>>> MakeLogs(const Trainer& tra
 
 void ApplyProcessLimits(const TrainConfig& config) {
   if (config.threads() > 0) SetNumThreads(config.threads());
+  AllowTf32(config.tf32());
   const absl::StatusOr<Device> device = ConfigDevice(config);
   if (config.memory_limit_mb() > 0 && device.ok())
     Allocator::Of(*device).SetLimit(config.memory_limit_mb() * 1000000);

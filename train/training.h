@@ -21,7 +21,7 @@ absl::StatusOr<TrainingResult> RunTraining(const TrainConfig& config, bool resum
 absl::StatusOr<TrainingResult> RunInMemory(Trainer* trainer, const std::string& label,
                                            Progress* progress);
 
-// Sets this process's threads and memory limit.
+// Sets this process's threads, memory limit, and whether products may be in TF32.
 void ApplyProcessLimits(const TrainConfig& config);
 
 }  // namespace palimpsest

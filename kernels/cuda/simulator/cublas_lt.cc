@@ -1,5 +1,7 @@
 #include "kernels/cuda/cublas_lt.h"
 
+#include <bit>
+#include <cmath>
 #include <cstring>
 #include <vector>
 
@@ -25,6 +27,13 @@ double Read(const void* data, cudaDataType_t type, int64_t at) {
     default: return static_cast<double>(static_cast<const Bf16*>(data)[at]);
   }
 }
+// Rounded to 10 bits of mantissa, to the nearest and of two the even.
+double ToTf32(double x) {
+  if (!std::isfinite(x)) return x;
+  auto bits = std::bit_cast<uint32_t>(static_cast<float>(x));
+  bits += 0xfff + (bits >> 13 & 1);
+  return static_cast<double>(std::bit_cast<float>(bits & ~uint32_t{0x1fff}));
+}
 void Write(void* data, cudaDataType_t type, int64_t at, double value) {
   switch (type) {
     case CUDA_R_64F: static_cast<double*>(data)[at] = value; break;
@@ -39,16 +48,18 @@ int64_t At(const cublasLtMatrixLayoutOpaque_t& x, int64_t item, int64_t i, int64
   return item * x.stride + (transpose == CUBLAS_OP_T ? j + i * x.ld : i + j * x.ld);
 }
 
-// op(x), row after row.
+// op(x), row after row, as it is multiplied.
 std::vector<double> Rows(const void* data, const cublasLtMatrixLayoutOpaque_t& x, int64_t item,
-                         cublasOperation_t transpose) {
+                         cublasOperation_t transpose, cublasComputeType_t compute) {
   const bool t = transpose == CUBLAS_OP_T;
   const auto rows = static_cast<int64_t>(t ? x.cols : x.rows);
   const auto cols = static_cast<int64_t>(t ? x.rows : x.cols);
   std::vector<double> all(rows * cols);
   for (int64_t i = 0; i < rows; ++i) {
-    for (int64_t j = 0; j < cols; ++j)
-      all[i * cols + j] = Read(data, x.type, At(x, item, i, j, transpose));
+    for (int64_t j = 0; j < cols; ++j) {
+      const double value = Read(data, x.type, At(x, item, i, j, transpose));
+      all[i * cols + j] = compute == CUBLAS_COMPUTE_32F_FAST_TF32 ? ToTf32(value) : value;
+    }
   }
   return all;
 }
@@ -97,8 +108,8 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc, const
   const double scale = Read(alpha, desc->scale, 0), keep = Read(beta, desc->scale, 0);
   const auto inner = static_cast<int64_t>(desc->transpose_a == CUBLAS_OP_T ? al->rows : al->cols);
   for (int64_t item = 0; item < dl->batch; ++item) {
-    const std::vector<double> left = Rows(a, *al, item, desc->transpose_a);
-    const std::vector<double> right = Rows(b, *bl, item, desc->transpose_b);
+    const std::vector<double> left = Rows(a, *al, item, desc->transpose_a, desc->compute);
+    const std::vector<double> right = Rows(b, *bl, item, desc->transpose_b, desc->compute);
     const auto m = static_cast<int64_t>(dl->rows), n = static_cast<int64_t>(dl->cols);
     std::vector<double> sums(m * n);
     palimpsest::gemm(palimpsest::Device::kCpu, {.m = m,

@@ -246,6 +246,16 @@ inline cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cud
   if (bytes > 0) std::memmove(to, from, bytes);
   return cudaSuccess;
 }
+inline cudaError_t cudaMemcpy2DAsync(void* to, size_t to_pitch, const void* from, size_t from_pitch,
+                                     size_t width, size_t height, cudaMemcpyKind, cudaStream_t) {
+  const palimpsest::simulator::OpenMemory open("cudaMemcpy2DAsync");
+  if (width > to_pitch || width > from_pitch) return cudaErrorInvalidValue;
+  for (size_t i = 0; i < height; ++i) {
+    std::memmove(static_cast<char*>(to) + i * to_pitch,
+                 static_cast<const char*>(from) + i * from_pitch, width);
+  }
+  return cudaSuccess;
+}
 
 // Kernels.
 struct cudaLaunchAttribute {};
