@@ -3,25 +3,17 @@
 // a product of 8192^3 and a copy reach in the same run. With --json=FILE also a line a figure.
 //   rule_benchmark [--device=cpu|cuda] [--repeats=N] [--scale=N] [--json=FILE] [rule ...]
 // --scale=N takes an N-th of the tokens, to try it out on a slow device.
-#include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "absl/functional/function_ref.h"
-#include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/strip.h"
-#include "core/allocator.h"
+#include "core/random.h"
 #include "core/tape.h"
-#include "kernels/copy.h"
-#include "kernels/gemm.h"
-#include "kernels/timing.h"
+#include "gpu/measure.h"
 #include "memory_rules/rule.h"
 
 namespace palimpsest {
@@ -35,25 +27,6 @@ constexpr Size kSizes[] = {{1, 8192, 96, 128},
                            {4, 2048, 16, 128},
                            {4, 4096, 64, 128},
                            {8, 1024, 8, 64}};
-
-struct Options {
-  Device device = Device::kCuda;
-  int repeats = 20;
-  int64_t scale = 1;
-  std::string json;
-  std::vector<std::string> rules;
-};
-
-double Median(const Options& options, absl::FunctionRef<void()> body) {
-  constexpr int kWarmUp = 3;
-  std::vector<double> seconds;
-  for (int i = 0; i < kWarmUp + options.repeats; ++i) {
-    const double s = seconds_of(options.device, body);
-    if (i >= kWarmUp) seconds.push_back(s);
-  }
-  std::nth_element(seconds.begin(), seconds.begin() + seconds.size() / 2, seconds.end());
-  return seconds[seconds.size() / 2];
-}
 
 struct Problem {
   std::unique_ptr<MemoryRule> rule;
@@ -113,49 +86,21 @@ double Bytes(const Problem& p, bool backward) {
   return inputs + y + (backward ? 2.0 * inputs + 2.0 * y : 0.0);
 }
 
-struct Ceilings {
-  double flops, bytes;  // A second.
-};
-
-Ceilings Measure(const Options& options) {
-  const int64_t n = 8192 / options.scale;
-  const Tensor a = Tensor::Full({n, n}, 0.01, DType::kBf16, options.device);
-  Tensor c = Tensor::Empty({n, n}, DType::kBf16, options.device);
-  const double product = Median(options, [&] {
-    gemm(options.device, {.m = n,
-                          .n = n,
-                          .k = n,
-                          .a = {a.raw(), n},
-                          .b = {a.raw(), n},
-                          .c = {c.mutable_raw(), n},
-                          .dtype = DType::kBf16,
-                          .out = DType::kBf16});
-  });
-  const int64_t size = (int64_t{1} << 28) / options.scale;
-  const Tensor from = Tensor::Full({size}, 0.0, DType::kF32, options.device);
-  Tensor to = Tensor::Empty({size}, DType::kF32, options.device);
-  const double copied = Median(options, [&] {
-    copy(options.device, {4, {size}, {1}, {1}, from.raw(), to.mutable_raw()});
-  });
-  return {2.0 * static_cast<double>(n) * static_cast<double>(n) * static_cast<double>(n) / product,
-          8.0 * static_cast<double>(size) / copied};
-}
-
-void Run(const Options& options) {
-  const Ceilings ceilings = Measure(options);
-  std::printf("a product of %d^3 in bf16: %.1f TFLOP/s; a copy: %.0f GB/s; medians of %d\n",
-              static_cast<int>(8192 / options.scale), ceilings.flops * 1e-12, ceilings.bytes * 1e-9,
-              options.repeats);
+void Run(const MeasureOptions& options) {
+  const Ceilings ceilings = MeasureCeilings(options);
+  PrintCeilings(ceilings, options);
+  std::vector<std::string> rules = options.names;
+  if (rules.empty()) rules = {"hebbian", "delta", "gated_delta", "kda", "momentum_delta"};
   std::printf("%-16s %-20s %-8s %10s %9s %6s %8s %6s\n", "rule", "B T H D", "pass", "ms", "TFLOP/s",
               "of", "GB/s", "of");
   std::ofstream json(options.json);
-  for (const std::string& rule : options.rules) {
+  for (const std::string& rule : rules) {
     for (Size n : kSizes) {
       n.time /= options.scale;
       const Problem p(rule, n, options.device);
       for (const bool backward : {false, true}) {
         const double seconds =
-            Median(options, [&] { backward ? p.ForwardBackward() : p.Forward(); });
+            MedianSeconds(options, [&] { backward ? p.ForwardBackward() : p.Forward(); });
         const double flops = Flops(rule, n, backward) / seconds,
                      bytes = Bytes(p, backward) / seconds;
         const char* const pass = backward ? "fwd+bwd" : "fwd";
@@ -173,44 +118,14 @@ void Run(const Options& options) {
   }
 }
 
-[[noreturn]] void Refuse(const std::string& why) {
-  std::fprintf(stderr, "rule_benchmark: %s\n", why.c_str());
-  std::exit(2);
-}
-
-Options Parse(int argc, char** argv) {
-  Options options;
-  for (int i = 1; i < argc; ++i) {
-    absl::string_view word = argv[i];
-    if (absl::ConsumePrefix(&word, "--device=")) {
-      if (word != "cpu" && word != "cuda") Refuse("--device is cpu or cuda");
-      options.device = word == "cpu" ? Device::kCpu : Device::kCuda;
-    } else if (absl::ConsumePrefix(&word, "--repeats=")) {
-      if (!absl::SimpleAtoi(word, &options.repeats) || options.repeats < 1)
-        Refuse("--repeats is a number of at least 1");
-    } else if (absl::ConsumePrefix(&word, "--scale=")) {
-      if (!absl::SimpleAtoi(word, &options.scale) || options.scale < 1 || options.scale > 512)
-        Refuse("--scale is a number of 1 to 512");
-    } else if (absl::ConsumePrefix(&word, "--json=")) {
-      options.json = std::string(word);
-    } else if (absl::StartsWith(word, "-")) {
-      Refuse(absl::StrFormat("what is %s?", argv[i]));
-    } else if (const auto rule = MakeMemoryRule({argv[i]}); !rule.ok()) {
-      Refuse(std::string(rule.status().message()));
-    } else {
-      options.rules.push_back(argv[i]);
-    }
-  }
-  if (options.rules.empty())
-    options.rules = {"hebbian", "delta", "gated_delta", "kda", "momentum_delta"};
-  if (!Allocator::Has(options.device)) Refuse("there is no CUDA device; --device=cpu is slow");
-  return options;
+std::string Objection(const std::string& rule) {
+  return std::string(MakeMemoryRule({rule}).status().message());
 }
 
 }  // namespace
 }  // namespace palimpsest
 
 int main(int argc, char** argv) {
-  palimpsest::Run(palimpsest::Parse(argc, argv));
+  palimpsest::Run(palimpsest::ParseMeasureOptions(argc, argv, palimpsest::Objection));
   return 0;
 }
