@@ -19,7 +19,6 @@ struct Capture {
 struct ThreadState {
   std::vector<Tape*> tapes;
   size_t first_recording = 0;  // Tapes before it are suspended.
-  int composed_scopes = 0;
   Capture* capture = nullptr;
   FiniteWatch* watch = nullptr;
 };
@@ -97,105 +96,52 @@ struct Recorder {
   }
 };
 
-Tensor Record(Tensor out, std::vector<Arg> args) {
+namespace {
+
+// One gradient after another: each is gradient(its vjp, dy, what takes its sum).
+template <typename AnyArg, typename Gradient>
+Tensor RecordArgs(Tensor out, const std::vector<AnyArg>& args, Gradient gradient) {
   Recorder::Look("", absl::MakeConstSpan(&out, 1));
   if (Recorder::Idle()) return out;
   Tensors inputs;
-  for (const Arg& a : args) inputs.push_back(a.input);
+  for (const AnyArg& a : args) inputs.push_back(a.input);
   if (state.capture != nullptr) Recorder::NoteCapture(inputs);
   Recorder::RecordOn({out}, inputs, [&](const Tape& tape) {
-    std::vector<std::function<Tensor(const Tensor&)>> vjps;
-    for (const Arg& a : args) {
-      vjps.push_back(tape.Tracks(a.input) ? a.vjp : std::function<Tensor(const Tensor&)>());
-    }
-    return [vjps = std::move(vjps)](const Tensors& dys) {
+    std::vector<decltype(AnyArg::vjp)> vjps;
+    for (const AnyArg& a : args)
+      vjps.push_back(tape.Tracks(a.input) ? a.vjp : decltype(AnyArg::vjp)());
+    return [vjps = std::move(vjps), gradient](const Tensors& dys, auto take_sum) {
       Tensors dxs;
-      for (const auto& vjp : vjps) dxs.push_back(vjp ? vjp(dys[0]) : Tensor());
+      for (size_t i = 0; i < vjps.size(); ++i)
+        dxs.push_back(vjps[i] ? gradient(vjps[i], dys[0], [&] { return take_sum(i); }) : Tensor());
       return dxs;
     };
   });
   return out;
 }
 
+}  // namespace
+
+Tensor Record(Tensor out, std::vector<Arg> args) {
+  return RecordArgs(std::move(out), args,
+                    [](const auto& vjp, const Tensor& dy, auto) { return vjp(dy); });
+}
+
+Tensor RecordOnto(Tensor out, std::vector<ArgOnto> args) {
+  return RecordArgs(std::move(out), args, [](const auto& vjp, const Tensor& dy, auto take_sum) {
+    return vjp(dy, take_sum());
+  });
+}
+
 Tensors Record(Tensors outs, Tensors inputs, JointVjp vjp) {
   Recorder::Look("", outs);
   if (Recorder::Idle()) return outs;
   if (state.capture != nullptr) Recorder::NoteCapture(inputs);
-  Recorder::RecordOn(outs, inputs, [&](const Tape&) { return vjp; });
+  Recorder::RecordOn(outs, inputs, [&](const Tape&) {
+    return [vjp](const Tensors& dys, auto) { return vjp(dys); };
+  });
   return outs;
 }
-
-namespace {
-
-// The same values under ids of their own; tapes that track a tensor track its alias.
-Tensors Aliases(const Tensors& xs) {
-  Tensors aliases;
-  for (const Tensor& x : xs) {
-    aliases.push_back(x ? Record(x.Detach(), {{x, [](const Tensor& dy) { return dy; }}})
-                        : Tensor());
-  }
-  return aliases;
-}
-
-// The gradient of (inputs, dys) -> vjp of `composed`, for cotangents ddxs of the gradients that
-// exist. By way of aliases, lest a tensor given twice gets the gradient of both its places at each.
-Tensors SecondVjp(const std::function<Tensors(const Tensors&)>& composed,
-                  const Tensors& given_inputs, const Tensors& given_dys,
-                  const std::vector<bool>& has_dx, const Tensors& ddxs) {
-  const Tensors inputs = Aliases(given_inputs), dys = Aliases(given_dys);
-  Tensors all = inputs, ys, given;
-  for (const Tensor& dy : dys) {
-    if (dy) all.push_back(dy);
-  }
-  Tape outer;
-  outer.Watch(all);
-  Tensors dxs;
-  {
-    Tape inner;
-    inner.Watch(inputs);
-    const Tensors outs = composed(inputs);
-    for (size_t i = 0; i < dys.size(); ++i) {
-      if (dys[i]) ys.push_back(outs[i]), given.push_back(dys[i]);
-    }
-    dxs = inner.Gradient(ys, inputs, given);
-  }
-  Tensors with_cotangent, cotangents;
-  for (size_t i = 0, j = 0; i < dxs.size(); ++i) {
-    if (!has_dx[i]) continue;
-    if (ddxs[j]) with_cotangent.push_back(dxs[i]), cotangents.push_back(ddxs[j]);
-    ++j;
-  }
-  return outer.Gradient(with_cotangent, all, cotangents);
-}
-
-}  // namespace
-
-Tensors RecordFused(Tensors outs, Tensors inputs, JointVjp fused_vjp,
-                    std::function<Tensors(const Tensors& inputs)> composed) {
-  if (state.composed_scopes > 0) return composed(inputs);
-  JointVjp vjp = [inputs, fused_vjp = std::move(fused_vjp),
-                  composed = std::move(composed)](const Tensors& dys) {
-    Tensors dxs = RunUnrecorded([&] { return fused_vjp(dys); });
-    Tensors made, all = inputs;
-    std::vector<bool> has_dx;
-    for (Tensor& dx : dxs) {
-      // An id of its own, should the kernel have passed a tensor through.
-      if (dx) dx = dx.Detach(), made.push_back(dx);
-      has_dx.push_back(static_cast<bool>(dx));
-    }
-    for (const Tensor& dy : dys) {
-      if (dy) all.push_back(dy);
-    }
-    Record(std::move(made), std::move(all),
-           [=](const Tensors& ddxs) { return SecondVjp(composed, inputs, dys, has_dx, ddxs); });
-    return dxs;
-  };
-  return Record(std::move(outs), std::move(inputs), std::move(vjp));
-}
-
-ComposedScope::ComposedScope() { ++state.composed_scopes; }
-ComposedScope::~ComposedScope() { --state.composed_scopes; }
-bool ComposedScope::Active() { return state.composed_scopes > 0; }
 
 Tape::Tape(Lifetime lifetime) : lifetime_(lifetime) { state.tapes.push_back(this); }
 
@@ -263,7 +209,14 @@ Tensors Tape::Gradient(absl::Span<const Tensor> ys, absl::Span<const Tensor> sou
     }
     if (reached) {
       const OpScope scope(node.op);
-      Tensors dxs = node.vjp(out_dys);
+      const auto take = [&](size_t i) {
+        const auto it = grads.find(node.inputs[i]);
+        if (it == grads.end()) return Tensor();
+        Tensor sum = std::move(it->second);
+        grads.erase(it);
+        return sum;
+      };
+      Tensors dxs = node.vjp(out_dys, take);
       out_dys.clear();
       Recorder::Look("the gradient of ", dxs);
       PALIMPSEST_CHECK(dxs.size() == node.inputs.size())

@@ -22,12 +22,21 @@ struct Arg {
   std::function<Tensor(const Tensor& dy)> vjp;
 };
 
+// One of an op that adds its gradient to what there is as cheaply as it makes it: gives sum + dx,
+// or dx where `sum` is empty; `sum` itself where there is no gradient. It may write to sum's buffer
+// if that is Unique and no tape tracks it.
+struct ArgOnto {
+  Tensor input;
+  std::function<Tensor(const Tensor& dy, Tensor sum)> vjp;
+};
+
 // All gradients of an op at once, one per input; `dys` has one cotangent per output, empty where
 // nothing depends on that output.
 using JointVjp = std::function<Tensors(const Tensors& dys)>;
 
 // Every op ends in one of these. The node takes its name from the innermost OpScope.
 Tensor Record(Tensor out, std::vector<Arg> args);
+Tensor RecordOnto(Tensor out, std::vector<ArgOnto> args);
 Tensors Record(Tensors outs, Tensors inputs, JointVjp vjp);
 
 // A fused op: `fused_vjp` runs kernels and need not be differentiable. `composed` is the same
@@ -75,12 +84,14 @@ class Tape {
 
  private:
   friend struct Recorder;
+  // Gives away what input i has of its gradient already.
+  using TakeSum = absl::FunctionRef<Tensor(size_t i)>;
   struct Node {
     const char* op;
     std::vector<uint64_t> outs;
     std::vector<uint64_t> inputs;
     std::vector<Shape> shapes;  // Of the inputs, for checking gradients.
-    JointVjp vjp;
+    std::function<Tensors(const Tensors& dys, TakeSum take_sum)> vjp;
   };
   void Deactivate();
 

@@ -35,6 +35,27 @@ Tensors Fused(const Tensor& a, const Tensor& b) {
   return RecordFused(f({a, b}), {a, b}, vjp, Composed);
 }
 
+int sums_given = 0, in_place = 0;
+
+// a b, with gradients added to what there is: in its place where that is allowed.
+Tensor MulOnto(const Tensor& a, const Tensor& b) {
+  const OpScope scope("mul_onto");
+  const auto times = [](const Tensor& factor) {
+    return [factor](const Tensor& dy, Tensor sum) {
+      if (!sum) return Mul(dy, factor);
+      ++sums_given;
+      const Tensor dx = Mul(dy, factor);
+      if (!sum.Unique() || IsTracked(sum) || IsTracked(dx)) return Add(sum, dx);
+      ++in_place;
+      for (int64_t i = 0; i < sum.size(); ++i)
+        sum.mutable_data<double>()[i] += dx.data<double>()[i];
+      return sum;
+    };
+  };
+  return RecordOnto(RunUnrecorded([&] { return Tensors{Mul(a, b)}; })[0],
+                    {{a, times(b)}, {b, times(a)}});
+}
+
 using Op = std::function<Tensors(const Tensor& a, const Tensor& b)>;
 
 // Of op(a, b)'s `output`, its gradient's and theirs: all first, second and third derivatives there
@@ -146,6 +167,43 @@ TEST(FiniteWatchTest, NamesTheGradient) {
   const FiniteWatch watch;
   tape.Gradient(y, {x});
   EXPECT_EQ(watch.first(), "the gradient of steep gave f64 [1]");
+}
+
+TEST(RecordOnto, DerivativesOfAllOrdersAreThoseOfTheOpItself) {
+  const Tensor a = Vector({2, -3}), b = Vector({5, 0.5});
+  const auto cubed = [](auto mul) {
+    return [=](const Tensor& a, const Tensor& b) -> Tensors {
+      return {mul(mul(mul(a, b), a), mul(a, a)), mul(b, b)};
+    };
+  };
+  for (const int output : {0, 1}) {
+    EXPECT_EQ(Derivatives(cubed(MulOnto), a, b, output), Derivatives(cubed(Mul), a, b, output));
+  }
+}
+
+TEST(RecordOnto, SumsAreMadeInPlaceWhereNoOneElseSeesThem) {
+  const Tensor a = Vector({2}), b = Vector({5}), c = Vector({7}), dy = Vector({1});
+  sums_given = in_place = 0;
+  const auto gradient = [&](Tape& tape) {
+    return tape.Gradient({MulOnto(a, b), MulOnto(a, c), MulOnto(a, a)}, {a, b, c}, {dy, dy, dy});
+  };
+  {
+    Tape tape;
+    tape.Watch({a, b, c});
+    const Tensors g = gradient(tape);
+    EXPECT_EQ(g[0].ToVector(), (Values{5 + 7 + 4}));
+    EXPECT_EQ(g[1].ToVector(), (Values{2}));
+    EXPECT_EQ(g[2].ToVector(), (Values{2}));
+  }
+  // a's own two gradients are summed by the tape: then one is there for each of the others.
+  EXPECT_EQ(sums_given, 2);
+  EXPECT_EQ(in_place, 2);
+  Tape outer, tape;
+  outer.Watch({a, b, c});
+  tape.Watch({a, b, c});
+  EXPECT_EQ(gradient(tape)[0].ToVector(), (Values{5 + 7 + 4}));
+  EXPECT_EQ(sums_given, 4);
+  EXPECT_EQ(in_place, 2);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Matrix products against oneDNN called directly with as many threads of its own, and symmetric
-// ones against whole ones. `vs_onednn` and `vs_full` are ratios of the best times of one run: above
-// 1, ours and the symmetric one are faster.
+// ones against whole ones, and sums made by the product against a pass of their own. `vs_onednn`,
+// `vs_full` and `vs_pass` are ratios of the best times of one run: above 1, ours, the symmetric one
+// and the product's sum are faster.
 
 #include <omp.h>
 
@@ -15,6 +16,7 @@
 #include "core/random.h"
 #include "core/tensor.h"
 #include "dnnl.hpp"
+#include "kernels/elementwise.h"
 #include "kernels/gemm.h"
 
 namespace palimpsest {
@@ -146,6 +148,52 @@ void SymmetricShapes(benchmark::internal::Benchmark* b) {
       ->Iterations(5)
       ->ArgsProduct({{16, 64, 100, 384, 1024}, {64, 384, 1024, 2048}, {1, 2}});
 }
+
+// dx += dy W of a linear layer: the gradient of what several layers read.
+void OntoAgainstPass(benchmark::State& state, DType dtype) {
+  const int64_t m = state.range(0), n = state.range(1), k = state.range(2);
+  SetNumThreads(static_cast<int>(state.range(3)));
+  const Tensor a = RandomNormal({m, k}, RandomStream(1, "a"), dtype);
+  const Tensor b = RandomNormal({k, n}, RandomStream(1, "b"), dtype, 1e-6);
+  Tensor sum = Tensor::Full({m, n}, 0.0, dtype), dx = Tensor::Empty({m, n}, dtype);
+  GemmArgs product{.m = m, .n = n, .k = k, .a = {a.raw(), k}, .b = {b.raw(), n}};
+  product.c = {dx.mutable_raw(), n}, product.dtype = product.out = dtype;
+  GemmArgs onto = product;
+  onto.c.data = sum.mutable_raw(), onto.add = sum.raw();
+  const BinaryArgs pass{.op = BinaryOp::kAdd,
+                        .dtype = dtype,
+                        .rank = 1,
+                        .shape = {m * n},
+                        .a_strides = {1},
+                        .b_strides = {1},
+                        .a = sum.raw(),
+                        .b = dx.raw(),
+                        .out = sum.mutable_raw()};
+  const int calls =
+      static_cast<int>(std::clamp<int64_t>((int64_t{1} << 31) / (m * n * k), 4, 1000));
+  double with = std::numeric_limits<double>::infinity(), without = with;
+  for (auto _ : state) {
+    const double best = BestSeconds(calls, [&] { gemm(Device::kCpu, onto); });
+    state.SetIterationTime(best);
+    with = std::min(with, best);
+    without = std::min(without, BestSeconds(calls, [&] {
+                         gemm(Device::kCpu, product);
+                         binary(Device::kCpu, pass);
+                       }));
+  }
+  state.counters["vs_pass"] = without / with;
+}
+
+void OntoShapes(benchmark::internal::Benchmark* b) {
+  b->ArgNames({"m", "n", "k", "threads"})
+      ->UseManualTime()
+      ->Unit(benchmark::kMicrosecond)
+      ->Iterations(5)
+      ->ArgsProduct({{4096}, {256, 768}, {64, 256, 768}, {1, 2}});
+}
+
+BENCHMARK_CAPTURE(OntoAgainstPass, f32, DType::kF32)->Apply(OntoShapes);
+BENCHMARK_CAPTURE(OntoAgainstPass, bf16, DType::kBf16)->Apply(OntoShapes);
 
 BENCHMARK_CAPTURE(SymmetricAgainstFull, f32_rows, DType::kF32, false)->Apply(SymmetricShapes);
 BENCHMARK_CAPTURE(SymmetricAgainstFull, f32_columns, DType::kF32, true)->Apply(SymmetricShapes);

@@ -14,6 +14,9 @@ struct Trans {
 // rounds once.
 Tensor MatMul(const Tensor& a, const Tensor& b, Trans trans = {});
 
+// add + op(a) op(b), of the product's shape, summed before it is rounded.
+Tensor MatMulAdd(const Tensor& add, const Tensor& a, const Tensor& b, Trans trans = {});
+
 // x x^T, or x^T x of the columns: [..., m, n] -> [..., m, m] or [..., n, n], for about half the
 // work of MatMul(x, x). The gradient is (dy + dy^T) x, or x (dy + dy^T).
 Tensor Gram(const Tensor& x, bool of_columns = false);
