@@ -42,6 +42,33 @@ Problem BinaryProblem(const Maker& make, DType dtype, bool broadcast) {
       [=, device = make.device(), keep = std::vector<Tensor>{a, b, out}] { binary(device, args); }};
 }
 
+Problem SiluMulProblem(const Maker& make, bool backward) {
+  const int64_t rows = make.Tokens(16384), n = 4096;
+  const DType dtype = DType::kBf16;
+  const Tensor gate = make.In({rows, n}, dtype), x = make.In({rows, n}, dtype),
+               dy = make.In({rows, n}, dtype);
+  Tensor y = make.Out({rows, n}, dtype), dx = make.Out({rows, n}, dtype);
+  const BinaryArgs args{.op = BinaryOp::kSiluMul,
+                        .dtype = dtype,
+                        .rank = 1,
+                        .shape = {rows * n},
+                        .a_strides = {1},
+                        .b_strides = {1},
+                        .a = gate.raw(),
+                        .b = x.raw(),
+                        .out = y.mutable_raw()};
+  const GatedVjpArgs vjp{GateFunction::kSilu, dtype,           rows * n,
+                         gate.raw(),          x.raw(),         dy.raw(),
+                         y.mutable_raw(),     dx.mutable_raw()};
+  const auto size = static_cast<double>(x.size());
+  return {absl::StrFormat("silu mul %s bf16 %s", backward ? "bwd" : "fwd", Size(x)),
+          backward ? 6.0 * size : 2.0 * size,
+          Bytes({gate, x, y}) + (backward ? Bytes({dy, dx}) : 0.0),
+          [=, device = make.device(), keep = std::vector<Tensor>{gate, x, dy, y, dx}] {
+            backward ? gated_vjp(device, vjp) : binary(device, args);
+          }};
+}
+
 Problem NormProblem(const Maker& make, bool backward) {
   const int64_t rows = make.Tokens(16384), n = 4096;
   const DType dtype = DType::kBf16;
@@ -181,6 +208,8 @@ Problems ElementwiseProblems(const Maker& make) {
     for (const bool broadcast : {false, true})
       all.push_back([=, &make] { return BinaryProblem(make, dtype, broadcast); });
   }
+  for (const bool backward : {false, true})
+    all.push_back([=, &make] { return SiluMulProblem(make, backward); });
   return all;
 }
 

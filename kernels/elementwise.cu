@@ -101,6 +101,7 @@ __device__ N Apply(BinaryOp op, N a, N b, N p, N q) {
     case BinaryOp::kPow: return pow(a, b);
     case BinaryOp::kMaximum: return device::Max(a, b);
     case BinaryOp::kMinimum: return device::Min(a, b);
+    case BinaryOp::kSiluMul: return a * device::Sigmoid(a) * b;
     case BinaryOp::kStep: return a > b ? N(1) : a == b ? N(0.5) : N(0);
     case BinaryOp::kReluGrad: return a > N(0) ? b : N(0);
     case BinaryOp::kClampGrad: return a >= p && a <= q ? b : N(0);
@@ -281,6 +282,57 @@ void WhereCuda(const WhereArgs& args) {
 }
 
 PALIMPSEST_REGISTER_CUDA_KERNEL(where, WhereCuda);
+
+template <typename N>
+struct Gate {
+  N value, slope;
+};
+
+template <typename N>
+__device__ Gate<N> GateOf(GateFunction function, N x) {
+  const N s = device::Sigmoid(x);
+  if (function == GateFunction::kSigmoid) return {s, s * (N(1) - s)};
+  return {x * s, s * (N(1) + x * (N(1) - s))};
+}
+
+// All threads, where a kernel on rows has a row's.
+struct Grid {
+  static __device__ int64_t Rank() { return device::FirstUnit(); }
+  static __device__ int64_t Size() { return device::UnitStride(); }
+};
+
+template <int kPack, typename T>
+__global__ void GatedVjpKernel(GateFunction function, int64_t n, const T* gate, const T* x,
+                               const T* dy, T* dgate, T* dx) {
+  using Run = device::Run<Number<T>, kPack>;
+  device::ForRuns<Grid, kPack>(
+      n,
+      [=](int64_t i, const Run& gates, const Run& xs, const Run& dys) {
+        Run dgates, dxs;
+#pragma unroll
+        for (int j = 0; j < kPack; ++j) {
+          const auto g = GateOf(function, gates.at[j]);
+          dgates.at[j] = g.slope * (xs.at[j] * dys.at[j]);
+          dxs.at[j] = g.value * dys.at[j];
+        }
+        device::StoreRun(dgates, dgate, i);
+        device::StoreRun(dxs, dx, i);
+      },
+      gate, x, dy);
+}
+
+void GatedVjpCuda(const GatedVjpArgs& a) {
+  if (a.size == 0) return;
+  DispatchFloat(a.dtype, [&]<typename Host>() {
+    using T = DeviceType<Host>;
+    DispatchPack<T>(a.size, {a.gate, a.x, a.dy, a.dgate, a.dx}, [&]<int kPack>() {
+      Launch(GatedVjpKernel<kPack, T>, Blocks(a.size / kPack), kThreads, 0, a.function, a.size,
+             In<Host>(a.gate), In<Host>(a.x), In<Host>(a.dy), Out<Host>(a.dgate), Out<Host>(a.dx));
+    });
+  });
+}
+
+PALIMPSEST_REGISTER_CUDA_KERNEL(gated_vjp, GatedVjpCuda);
 
 }  // namespace
 }  // namespace palimpsest

@@ -49,13 +49,14 @@ enum class BinaryOp : uint8_t {
   kPow,
   kMaximum,  // NaN if either is
   kMinimum,
-  kStep,  // 1 where a > b, 1/2 where a == b, else 0
+  kSiluMul,  // silu(a) b
+  kStep,     // 1 where a > b, 1/2 where a == b, else 0
   // Gradients f'(a) b.
   kReluGrad,
   kClampGrad,  // b where p <= a <= q, else 0
   kSiluGrad,
   kGeluGrad,
-  kSoftplusGrad,
+  kSoftplusGrad,  // That is sigmoid(a) b.
   // Gradients in terms of the result a = f(x).
   kTanhGrad,     // (1 - a^2) b
   kSigmoidGrad,  // a (1 - a) b
@@ -94,6 +95,18 @@ struct WhereArgs {
   void* out;
 };
 extern Kernel<void(const WhereArgs&)> where;
+
+// Of y_i = f(gate_i) x_i with f silu (kSiluMul) or sigmoid (kSoftplusGrad), in one pass:
+// dgate_i = f'(gate_i) x_i dy_i, dx_i = f(gate_i) dy_i.
+enum class GateFunction : uint8_t { kSilu, kSigmoid };
+struct GatedVjpArgs {
+  GateFunction function;
+  DType dtype;
+  int64_t size;
+  const void *gate, *x, *dy;
+  void *dgate, *dx;
+};
+extern Kernel<void(const GatedVjpArgs&)> gated_vjp;
 
 // y_i = x_i in another dtype; floats to integers truncate.
 struct CastArgs {

@@ -92,6 +92,7 @@ void FloatsOf(const BinaryArgs& args) {
     case BinaryOp::kPow: return costly([](N a, N b) { return Pow(a, b); });
     case BinaryOp::kMaximum: return cheap([](N a, N b) { return Max(a, b); });
     case BinaryOp::kMinimum: return cheap([](N a, N b) { return Min(a, b); });
+    case BinaryOp::kSiluMul: return costly([](N a, N b) { return a * Sigmoid(a) * b; });
     case BinaryOp::kStep:
       return cheap([=](N a, N b) { return Select(a > b, one, Select(a == b, half, zero)); });
     case BinaryOp::kReluGrad: return cheap([=](N x, N dy) { return Select(x > zero, dy, zero); });

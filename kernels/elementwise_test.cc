@@ -263,6 +263,40 @@ TEST_P(ElementwiseTest, InPlaceAndAgain) {
   }
 }
 
+// Against the CPU in f64; sizes and places that fill packs, and not.
+TEST_P(ElementwiseTest, GatedVjp) {
+  for (const auto function : {GateFunction::kSilu, GateFunction::kSigmoid}) {
+    for (const DType dtype : {DType::kF64, DType::kF32, DType::kBf16}) {
+      for (const int64_t n : {0, 1, 7, 64, 4099, 6000}) {
+        const auto normal = [&](const char* name) {
+          return RandomNormal({n}, RandomStream(1, name), dtype, 2.0);
+        };
+        const Tensor gate = normal("gate"), x = normal("x"), dy = normal("dy");
+        const auto run = [&](Device device, DType as) {
+          const auto there = [&](const Tensor& v) {
+            Tensor wide = Tensor::Empty({n}, as);
+            cast(Device::kCpu, {dtype, as, n, v.raw(), wide.mutable_raw()});
+            return CopyTo(wide, device);
+          };
+          const Tensor g = there(gate), v = there(x), d = there(dy);
+          Tensor dgate = Tensor::Empty({n}, as, device), dx = Tensor::Empty({n}, as, device);
+          gated_vjp(device, {function, as, n, g.raw(), v.raw(), d.raw(), dgate.mutable_raw(),
+                             dx.mutable_raw()});
+          return Tensors{dgate, dx};
+        };
+        const Tensors got = run(GetParam(), dtype), want = run(Device::kCpu, DType::kF64);
+        const double tolerance = dtype == DType::kF64 ? 1e-13 : dtype == DType::kF32 ? 1e-5 : 1e-2;
+        for (size_t i = 0; i < got.size(); ++i) {
+          const std::vector<double> a = got[i].ToVector(), b = want[i].ToVector();
+          for (size_t j = 0; j < a.size(); ++j)
+            ASSERT_NEAR(a[j], b[j], tolerance * (1 + std::abs(b[j])))
+                << dtype << " " << n << " " << i;
+        }
+      }
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Devices, ElementwiseTest,
                          testing::Values(Device::kCpu, Device::kCuda, Device::kSimulatedCuda),
                          testing::PrintToStringParamName());

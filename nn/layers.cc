@@ -81,8 +81,8 @@ OutputGate MakeOutputGate(const ParamInit& init, ModelConfig::Memory::OutputGate
 
 Tensor OutputGate::operator()(const Tensor& y, const Tensor& x) const {
   switch (kind) {
-    case ModelConfig::Memory::SILU: return Mul(y, Silu(proj(x)));
-    case ModelConfig::Memory::SIGMOID: return Mul(y, Sigmoid(proj(x)));
+    case ModelConfig::Memory::SILU: return SiluMul(proj(x), y);
+    case ModelConfig::Memory::SIGMOID: return SigmoidMul(proj(x), y);
     case ModelConfig::Memory::NONE: break;
   }
   return y;
@@ -106,7 +106,7 @@ Mlp MakeMlp(const ParamInit& init, const ModelConfig::Mlp& config, int64_t width
 
 Tensor Mlp::operator()(const Tensor& x) const {
   switch (kind) {
-    case ModelConfig::Mlp::SWIGLU: return down(Mul(Silu(gate(x)), up(x)));
+    case ModelConfig::Mlp::SWIGLU: return down(SiluMul(gate(x), up(x)));
     case ModelConfig::Mlp::GELU: return down(Gelu(up(x)));
     case ModelConfig::Mlp::RELU: return down(Relu(up(x)));
     case ModelConfig::Mlp::NONE: break;

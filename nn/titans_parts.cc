@@ -19,7 +19,7 @@ Tensor RunPart(const Mixer& part, const std::string& name, const Tensor& x, cons
 
 Tensor GatedProduct::operator()(const Tensor& y, const Tensor& m) const {
   const Tensor z = m_norm(m);
-  return o(Mul(y_norm(y), gate == ModelConfig::Titans::SILU ? Silu(z) : Sigmoid(z)));
+  return o(gate == ModelConfig::Titans::SILU ? SiluMul(z, y_norm(y)) : SigmoidMul(z, y_norm(y)));
 }
 
 void GatedProduct::ForEachParam(const std::string& path, ParamVisitor visit) {

@@ -36,6 +36,11 @@ Tensor Sign(const Tensor& x);      // no gradient
 // min(max(x, low), high); gradient 1 on [low, high], 0 outside.
 Tensor Clamp(const Tensor& x, double low, double high);
 
+// silu(gate) x and sigmoid(gate) x, of one shape, in one pass forward and one backward: what gates
+// in models are made by (SwiGLU, Shazeer 2020).
+Tensor SiluMul(const Tensor& gate, const Tensor& x);
+Tensor SigmoidMul(const Tensor& gate, const Tensor& x);
+
 // Masks are i32, 0 or 1. No gradient.
 Tensor Greater(const Tensor& a, const Tensor& b);
 Tensor GreaterEqual(const Tensor& a, const Tensor& b);

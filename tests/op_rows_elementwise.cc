@@ -66,6 +66,14 @@ std::vector<Inputs> Three() {
           with({0, 1}, {5}, {1, 1}),    with({129, 513}, {513}, {129, 1})};
 }
 
+// Two of one shape.
+std::vector<Inputs> Alike() {
+  std::vector<Inputs> cases;
+  for (const Shape& shape : {Shape{2, 3}, {}, {0, 4}, {63}, {65}, {129, 513}})
+    cases.push_back(Reals({shape}, -8, 8) + Reals({shape}));
+  return cases;
+}
+
 const std::vector<Inputs> kMismatched = {Reals({{2, 3}, {4}})};
 
 // A derivative in terms of a rounded result has as many digits as that: hence those of bf16.
@@ -118,6 +126,8 @@ std::vector<OpRow> Rows() {
       Unary("tanh", One(-4, 4), OP(Tanh), 4.0),
       Unary("sigmoid", One(-8, 8), OP(Sigmoid), 4.0),
       Unary("silu", One(-8, 8), OP(Silu)),
+      Binary("silu_mul", Alike(), OP(SiluMul)),
+      Binary("sigmoid_mul", Alike(), OP(SigmoidMul)),
       Unary("gelu", One(-6, 6), OP(Gelu)),
       Unary("softplus", One(-8, 8), OP(Softplus)),
       Unary("relu", OffIntegers(), OP(Relu)),
