@@ -9,7 +9,8 @@ namespace {
 
 [[maybe_unused]] const bool registered = RegisterMemoryRule(
     "atlas",
-    WithDefaults(MlpWindowParams(), {{"residual", 1}, {"window", 4}, {"newton_schulz", 5}}),
+    WithDefaults(MlpWindowParams(), {{"residual", 1}, {"window", 4}, {"newton_schulz", 5}},
+                 {{"rest", "zero"}}),
     [](const RuleParams& params) {
       return std::make_unique<MlpMemory>(params, GradientEquation(params),
                                          "ATLAS (Behrouz et al. 2025), eq. 32-33, 42");

@@ -30,6 +30,20 @@ Tensor Band(int64_t window, const Tensor& theta) {
 
 Tensor Time(const Tensor& x, int64_t begin, int64_t end) { return Slice(x, 1, begin, end); }
 
+// What was written, and the weights it rests at.
+class Resting : public Weights {
+ public:
+  Resting(const Weights& written, const Tensors& rest) : written_(written), rest_(rest) {}
+  Tensor Apply(int i, const Tensor& x) const override {
+    return Add(written_.Apply(i, x), MatMul(x, rest_[i], {.b = true}));
+  }
+  const Tensor& Fixed(int i) const override { return written_.Fixed(i); }
+
+ private:
+  const Weights& written_;
+  const Tensors& rest_;
+};
+
 // [batch, 1, rows, columns] -> [batch, rows, columns].
 Tensor LastMatrix(const Tensor& all) {
   return Reshape(Time(all, all.dim(1) - 1, all.dim(1)), {all.dim(0), all.dim(2), all.dim(3)});
@@ -67,10 +81,12 @@ std::vector<GateSpec> GradientMemory::gates() const {
 
 std::vector<std::string> GradientMemory::state_names() const {
   std::vector<std::string> names;
-  for (const char* tensor : {"W", "S"}) {
+  const auto add = [&](const char* tensor) {
     for (int i = 1; i <= num_weights(); ++i) names.push_back(tensor + std::to_string(i));
-    if (!options_.momentum) break;
-  }
+  };
+  add(options_.rest_at_first ? "D" : "W");
+  if (options_.momentum) add("S");
+  if (options_.rest_at_first) add("W");
   if (options_.window == 1) return names;
   names.insert(names.end(), {"window_k", "window_v", "window_gamma"});
   if (options_.objective == Objective::kHuber) names.emplace_back("window_delta");
@@ -78,9 +94,14 @@ std::vector<std::string> GradientMemory::state_names() const {
 }
 
 State GradientMemory::Init(const MemoryDims& d, DType dtype, const RandomStream& stream) const {
-  Parts parts{InitWeights(d, dtype, stream), {}, {}};
-  for (size_t i = 0; options_.momentum && i < parts.a.size(); ++i)
-    parts.s.push_back(Tensor::Full(parts.a[i].shape(), 0.0, dtype));
+  Parts parts{InitWeights(d, dtype, stream), {}, {}, {}};
+  const auto zeros = [&] {
+    Tensors all;
+    for (const Tensor& a : parts.a) all.push_back(Tensor::Full(a.shape(), 0.0, dtype));
+    return all;
+  };
+  if (options_.momentum) parts.s = zeros();
+  if (options_.rest_at_first) parts.rest = std::exchange(parts.a, zeros());
   if (const int64_t before = options_.window - 1; before > 0) {
     for (const Shape& shape :
          {Shape{d.batch, before, d.key}, Shape{d.batch, before, d.value}, Shape{d.batch, before}}) {
@@ -94,14 +115,15 @@ State GradientMemory::Init(const MemoryDims& d, DType dtype, const RandomStream&
 GradientMemory::Parts GradientMemory::Split(const State& state) const {
   const auto n = static_cast<int64_t>(num_weights());
   const auto begin = state.begin(), momentum = begin + n,
-             window = momentum + (options_.momentum ? n : 0);
-  return {{begin, momentum}, {momentum, window}, {window, state.end()}};
+             rest = momentum + (options_.momentum ? n : 0),
+             window = rest + (options_.rest_at_first ? n : 0);
+  return {{begin, momentum}, {momentum, rest}, {rest, window}, {window, state.end()}};
 }
 
 State GradientMemory::Join(const Parts& parts) {
   State state = parts.a;
-  state.insert(state.end(), parts.s.begin(), parts.s.end());
-  state.insert(state.end(), parts.window.begin(), parts.window.end());
+  for (const Tensors& part : {parts.s, parts.rest, parts.window})
+    state.insert(state.end(), part.begin(), part.end());
   return state;
 }
 
@@ -125,11 +147,20 @@ Tensors GradientMemory::NextWindow(const Pairs& pairs) const {
   return window;
 }
 
+Tensors GradientMemory::WeightsOf(const Parts& from, Tensors a) const {
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (!from.rest.empty()) {
+      Shape shape = from.rest[i].shape();
+      shape.insert(shape.begin() + 1, a[i].rank() - from.rest[i].rank(), 1);
+      a[i] = Add(a[i], Reshape(from.rest[i], shape));
+    }
+    a[i] = Retained(options_.retention, a[i], options_.q, options_.threshold);
+  }
+  return a;
+}
+
 SharedWeights GradientMemory::At(const Parts& parts) const {
-  Tensors weights;
-  for (const Tensor& a : parts.a)
-    weights.push_back(Retained(options_.retention, a, options_.q, options_.threshold));
-  return SharedWeights(std::move(weights));
+  return SharedWeights(WeightsOf(parts, parts.a));
 }
 
 InnerFactors GradientMemory::GradientAt(const Parts& anchor, const Pairs& pairs) const {
@@ -148,7 +179,7 @@ State GradientMemory::Step(const State& state, const State& anchor, const Block&
   const InnerFactors g = GradientAt(Split(anchor), pairs);
   const Tensor theta = Column(x.gates.at("theta")), keep = KeepFactor(x.gates.at("log_keep"));
   const bool orthogonal = options_.newton_schulz > 0;
-  Parts next{{}, {}, NextWindow(pairs)};
+  Parts next{{}, {}, from.rest, NextWindow(pairs)};
   for (int i = 0; i < num_weights(); ++i) {
     const Tensor left = pairs.gamma ? Mul(Column(pairs.gamma), g.left[i]) : g.left[i];
     Tensor write = Neg(MatMul(left, g.right[i], {.a = true}));
@@ -224,9 +255,13 @@ Tensor GradientMemory::ReadMatrices(const Parts& from, Tensors a, const Tensor& 
       const Tensor first = Reshape(from.a[i], {shape[0], 1, shape[2], shape[3]});
       a[i] = Joined(first, Time(a[i], 0, shape[1] - 1));
     }
-    a[i] = Retained(options_.retention, a[i], options_.q, options_.threshold);
   }
-  return Forward(WeightsOfRows(std::move(a), {}), q);
+  return Forward(WeightsOfRows(WeightsOf(from, std::move(a)), {}), q);
+}
+
+Tensor GradientMemory::ReadWritten(const Parts& from, const Weights& written,
+                                   const Tensor& q) const {
+  return from.rest.empty() ? Forward(written, q) : Forward(Resting(written, from.rest), q);
 }
 
 ScanResult GradientMemory::Chunk(const Rows& chunk, const State& state, const State& anchor) const {
@@ -234,7 +269,7 @@ ScanResult GradientMemory::Chunk(const Rows& chunk, const State& state, const St
   const Pairs pairs = WithWindow(from, chunk.k, chunk.v, chunk.gates);
   const std::vector<LinearUpdate> updates = Updates(pairs, GradientAt(at, pairs), chunk.gates);
   const bool reads_anchor = options_.read == ReadFrom::kAnchor;
-  Parts next{{}, {}, NextWindow(pairs)};
+  Parts next{{}, {}, from.rest, NextWindow(pairs)};
   Tensor y = reads_anchor ? Forward(At(at), chunk.q) : Tensor();
   if (options_.newton_schulz > 0) {
     Written all = WriteOrthogonal(from, updates, chunk.gates);
@@ -252,7 +287,7 @@ ScanResult GradientMemory::Chunk(const Rows& chunk, const State& state, const St
       if (options_.momentum) states[i].push_back(from.s[i]);
     }
     const WeightsOfScan weights(updates, std::move(states), {});
-    y = Forward(weights, chunk.q);
+    y = ReadWritten(from, weights, chunk.q);
     for (const State& s : weights.states()) {
       next.a.push_back(s[0]);
       if (options_.momentum) next.s.push_back(s[1]);
@@ -267,7 +302,8 @@ ScanResult GradientMemory::Chunk(const Rows& chunk, const State& state, const St
     if (options_.momentum) next.s.push_back(weights[i].LastMomentum());
   }
   if (!y && options_.retention == Retention::kL2) {
-    y = Forward(WeightsOfChunk(weights, {}, options_.read == ReadFrom::kBeforeWrite), chunk.q);
+    y = ReadWritten(from, WeightsOfChunk(weights, {}, options_.read == ReadFrom::kBeforeWrite),
+                    chunk.q);
   } else if (!y) {
     Tensors a;
     for (const LinearChunk& w : weights) a.push_back(w.Matrices());

@@ -18,6 +18,9 @@ struct GradientOptions {
   ReadFrom read = ReadFrom::kAfterWrite;
   Objective objective = Objective::kL2;
   double p = 3.0;  // Of kLp.
+  // A is what was written since the start, and rests at the first weights, which are learnt and
+  // never written; else all of A is forgotten and erased.
+  bool rest_at_first = false;
   Retention retention = Retention::kL2;
   double q = 4.0, threshold = 0.01;  // Of kLq and kElastic.
   // A token's gradient is of the last `window` pairs, each weighted with its gate gamma (Behrouz et
@@ -37,10 +40,11 @@ std::vector<ParamSpec> WindowParams();
 //   S_t = eta_t S_{t-1} - theta_t dLoss_t/dW (anchor),   A_t = keep_t A_{t-1} + S_t,   W_t =
 //   map(A_t)
 // where a weight that erases also forgets along its own input x: - theta_t (A_{t-1} x_t) x_t^T.
-// With Newton-Schulz, theta_t NS(S_t) is written, and S gathers bare gradients. A rule states its
-// forward pass; the inner gradient, the steps and the chunkwise form follow, at any depth: with the
-// error measured at the anchor, each weight follows the linear recurrence. State: A [batch, out_i,
-// in_i] of each weight, then S, then what is fixed, then the pairs of the window.
+// where rest_at_first reads W_t = map(A_first + A_t). With Newton-Schulz, theta_t NS(S_t) is
+// written, and S gathers bare gradients. A rule states its forward pass; the inner gradient, the
+// steps and the chunkwise form follow, at any depth: with the error measured at the anchor, each
+// weight follows the linear recurrence. State: A [batch, out_i, in_i] of each weight, then S, then
+// the first weights, then the pairs of the window.
 class GradientMemory : public MemoryRule {
  public:
   explicit GradientMemory(GradientOptions options) : options_(options) {}
@@ -66,7 +70,7 @@ class GradientMemory : public MemoryRule {
 
  private:
   struct Parts {
-    Tensors a, s, window;
+    Tensors a, s, rest, window;
   };
   // Pairs with the gates that belong to each of them: the window's, then those that are new.
   struct Pairs {
@@ -78,12 +82,15 @@ class GradientMemory : public MemoryRule {
   static State Join(const Parts& parts);
   Pairs WithWindow(const Parts& parts, const Tensor& k, const Tensor& v, const Gates& gates) const;
   Tensors NextWindow(const Pairs& pairs) const;
+  // a [batch(, time), out, in] of each weight, where it rests added.
+  Tensors WeightsOf(const Parts& from, Tensors a) const;
   SharedWeights At(const Parts& parts) const;
   InnerFactors GradientAt(const Parts& anchor, const Pairs& pairs) const;
   std::vector<LinearUpdate> Updates(const Pairs& pairs, const InnerFactors& g,
                                     const Gates& gates) const;
   Written WriteOrthogonal(const Parts& from, const std::vector<LinearUpdate>& updates,
                           const Gates& gates) const;
+  Tensor ReadWritten(const Parts& from, const Weights& written, const Tensor& q) const;
   Tensor ReadMatrices(const Parts& from, Tensors a, const Tensor& q) const;
 
   const GradientOptions options_;

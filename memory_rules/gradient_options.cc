@@ -12,6 +12,7 @@ GradientOptions::GradientOptions(const RuleParams& params) {
   read = static_cast<ReadFrom>(or_else("read", 0));
   objective = static_cast<Objective>(or_else("objective", 0));
   p = or_else("p", p);
+  rest_at_first = or_else("rest", 1) == 0.0;
   retention = static_cast<Retention>(or_else("retention", 0));
   q = or_else("q", q);
   threshold = or_else("threshold", threshold);

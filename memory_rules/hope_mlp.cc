@@ -1,11 +1,12 @@
 // The memory of HOPE's self-modifying Titans: delta gradient descent on a two-layer network
 // (Behrouz et al. 2025, "Nested Learning", eq. 83-91),
-//   W_t = W_{t-1} (keep_t - theta_t x_t x_t^T) - theta_t dLoss_t/dW at the chunk's start,
-//   f(x) = x + W_2 s(W_1 x)
+//   D_t = D_{t-1} (keep_t - theta_t x_t x_t^T) - theta_t dLoss_t/dW at the chunk's start,
+//   f(x) = x + W_2 s(W_1 x),   W = W_0 + D
 // where x_t is what comes into each matrix. The paper's decay only fits a matrix that takes the
 // key: `decay` says whether every layer decays along its own input (its eq. 57 for each), the first
 // alone, or none (plain gradient descent). It reads before it writes. Its ablation names a momentum
-// that no equation has: here S, off by default.
+// that no equation has: here S, off by default. And it has W for D, with which the memory dies; see
+// titans_mlp.
 #include "memory_rules/mlp_memory.h"
 
 namespace palimpsest {
@@ -28,7 +29,9 @@ class HopeMlp : public MlpMemory {
     const std::string plain = GradientEquation(params);
     return static_cast<Decay>(params.at("decay")) == Decay::kNone
                ? plain
-               : plain + ",  and W_t loses theta_t W_{t-1} x_t x_t^T";
+               : plain + (GradientOptions(params).rest_at_first
+                              ? ",  and D_t loses theta_t D_{t-1} x_t x_t^T"
+                              : ",  and W_t loses theta_t W_{t-1} x_t x_t^T");
   }
 
   const Decay decay_;

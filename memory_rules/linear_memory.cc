@@ -1,6 +1,7 @@
 #include "memory_rules/linear_memory.h"
 
 #include <utility>
+#include <vector>
 
 #include "core/tape.h"
 #include "memory_rules/linear_scan.h"
@@ -19,6 +20,14 @@ Tensor Narrowed(const Tensor& rows, const Sequence& seq) {
     if (rows.id() == wide[i]->id()) return seq.narrow[i];
   }
   return Cast(rows, DType::kBf16);
+}
+
+// The bounds of packed sequences in pairs, given those in tokens; on the host.
+Tensor InPairs(const Tensor& cu_seqlens, int64_t pairs) {
+  if (!cu_seqlens || pairs == 1) return cu_seqlens;
+  std::vector<double> bounds = cu_seqlens.ToVector();
+  for (double& bound : bounds) bound *= static_cast<double>(pairs);
+  return Tensor::FromVector(cu_seqlens.shape(), bounds, DType::kI64);
 }
 
 }  // namespace
@@ -44,7 +53,8 @@ bool LinearMemory::Fuses(const LinearUpdate& update) const {
 
 ScanResult LinearMemory::RunFused(const LinearUpdate& update, const Tensor& q, const State& state,
                                   int64_t chunk, const Tensor& cu_seqlens) const {
-  ScanResult r = LinearScan(update, ForPairs(q, pairs()), state, chunk * pairs(), cu_seqlens);
+  ScanResult r = LinearScan(update, ForPairs(q, pairs()), state, chunk * pairs(),
+                            InPairs(cu_seqlens, pairs()));
   r.y = AtTokens(r.y, pairs(), false);
   return r;
 }
@@ -70,10 +80,9 @@ ScanResult LinearMemory::Chunks(const Sequence& seq, State state, State anchor, 
   return MemoryRule::Chunks(seq, std::move(state), std::move(anchor), chunk, phase);
 }
 
-// Bounds are those of tokens, not of pairs.
 std::optional<ScanResult> LinearMemory::PackedChunks(const Sequence& seq, const State& state,
                                                      int64_t chunk) const {
-  return pairs() == 1 ? Fused(seq, state, chunk) : std::nullopt;
+  return Fused(seq, state, chunk);
 }
 
 std::optional<ScanResult> LinearMemory::Fused(const Sequence& seq, const State& state,

@@ -59,7 +59,10 @@ std::vector<ParamSpec> MlpParams() {
                                    .meaning = "hidden size as a multiple of the key's"},
                                   Flag("residual", false, "1: f(x) = x + MLP(x)"),
                                   Flag("norm", false, "1: LayerNorm of what the MLP gives"),
-                                  Choice("activation", {"silu", "gelu"}, "between the layers")};
+                                  Choice("activation", {"silu", "gelu"}, "between the layers"),
+                                  Choice("rest", {"first", "zero"},
+                                         "where forgetting and erasing bring weights: to their "
+                                         "first values, or to zero")};
   for (ParamSpec& spec : GradientParams()) specs.push_back(std::move(spec));
   return specs;
 }
@@ -73,7 +76,7 @@ std::vector<ParamSpec> MlpWindowParams() {
 std::vector<ParamSpec> MirasParams() {
   return WithDefaults(MlpWindowParams(),
                       {{"expansion", 4}, {"residual", 1}, {"norm", 1}, {"momentum", 0}},
-                      {{"activation", "gelu"}});
+                      {{"activation", "gelu"}, {"rest", "zero"}});
 }
 
 std::string GradientEquation(const RuleParams& params) {
@@ -83,7 +86,8 @@ std::string GradientEquation(const RuleParams& params) {
   const std::string loss = losses[static_cast<int>(o.objective)];
   const std::string gradient =
       o.window > 1 ? "sum_window gamma_i grad_W " + loss : "grad_W " + loss;
-  const std::string a = o.retention == Retention::kL2 ? "W" : "A";
+  const std::string weights = o.retention == Retention::kL2 ? "W" : "A",
+                    a = o.rest_at_first ? "D" : weights;
   std::string equation;
   if (o.newton_schulz > 0) {
     equation = "S_t = eta_t S_{t-1} - " + gradient + ",  " + a + "_t = keep_t " + a +
@@ -96,6 +100,7 @@ std::string GradientEquation(const RuleParams& params) {
   }
   static const char* const maps[] = {"", ",  W_t = A_t / |A_t|_q^(q-2)", ",  W_t = softmax(A_t)",
                                      ",  W_t = soft_threshold(A_t)", ",  W_t = sigmoid(A_t)"};
+  if (o.rest_at_first) equation += ",  " + weights + "_t = " + weights + "_0 + D_t";
   return equation + maps[static_cast<int>(o.retention)];
 }
 

@@ -29,7 +29,7 @@ class MlpMemory : public GradientMemory {
   const bool residual_, norm_, gelu_;
 };
 
-// depth, expansion, residual, norm, activation, and those of every gradient rule.
+// depth, expansion, residual, norm, activation, rest, and those of every gradient rule.
 std::vector<ParamSpec> MlpParams();
 // And those of a window.
 std::vector<ParamSpec> MlpWindowParams();

@@ -9,7 +9,9 @@ namespace palimpsest {
 namespace {
 
 [[maybe_unused]] const bool registered = RegisterMemoryRule(
-    "omega", WithDefaults(MlpWindowParams(), {{"depth", 1}, {"window", 4}, {"momentum", 0}}),
+    "omega",
+    WithDefaults(MlpWindowParams(), {{"depth", 1}, {"window", 4}, {"momentum", 0}},
+                 {{"rest", "zero"}}),
     [](const RuleParams& params) {
       return std::make_unique<MlpMemory>(params, GradientEquation(params),
                                          "ATLAS (Behrouz et al. 2025), eq. 8-11");

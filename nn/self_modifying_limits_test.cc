@@ -70,7 +70,8 @@ TEST(SelfModifyingScan, OfAnMlpIsHopeMlpOfItsTargets) {
         std::string("step: EXPLICIT rest: ZERO max_error: 0 hidden: 8 momentum: ") +
             (momentum ? "GRADIENT" : "NONE"),
         {Box::kMemory}, 4);
-    const auto rule = MakeMemoryRule({"hope_mlp", {{"momentum", momentum ? 1.0 : 0.0}}, {}});
+    const auto rule =
+        MakeMemoryRule({"hope_mlp", {{"momentum", momentum ? 1.0 : 0.0}}, {{"rest", "zero"}}});
     ASSERT_TRUE(rule.ok()) << rule.status();
     const BoxSignals& s = p.inputs.signals;
     const auto one_head = [](const Tensor& x) {

@@ -65,8 +65,8 @@ Chain MakeDmgd(const HyperValues& values) {
   Chain chain;
   chain.levels.push_back(GradientKeyedLevel(
       {.slot = "m", .features = Config::UNIT_LENGTH},
-      {.memory =
-           BuiltInRule("titans_mlp", {{"momentum", 0}, {"expansion", values.at("expansion")}}),
+      {.memory = BuiltInRule("titans_mlp", {{"momentum", 0}, {"expansion", values.at("expansion")}},
+                             {{"rest", "zero"}}),
        .gates = {{"log_keep", "momentum", /*log=*/true}, {"theta", "eta"}},
        .target = ChoiceOf<Config::Target>(values, "target"),
        .mean = true}));

@@ -8,8 +8,10 @@
 namespace palimpsest {
 
 std::unique_ptr<MemoryRule> BuiltInRule(const std::string& name,
-                                        std::map<std::string, double> params) {
-  absl::StatusOr<std::unique_ptr<MemoryRule>> rule = MakeMemoryRule({name, std::move(params), {}});
+                                        std::map<std::string, double> params,
+                                        std::map<std::string, std::string> options) {
+  absl::StatusOr<std::unique_ptr<MemoryRule>> rule =
+      MakeMemoryRule({name, std::move(params), std::move(options)});
   PALIMPSEST_CHECK(rule.ok()) << rule.status();
   return *std::move(rule);
 }

@@ -79,7 +79,8 @@ class Level {
 
 // A rule that is always linked, by name.
 std::unique_ptr<MemoryRule> BuiltInRule(const std::string& name,
-                                        std::map<std::string, double> params = {});
+                                        std::map<std::string, double> params = {},
+                                        std::map<std::string, std::string> options = {});
 // `scalar` in the dtype and on the device of `like`.
 Tensor ScalarLike(const Tensor& scalar, const Tensor& like);
 // [m, n] of a parameter of any shape: the first axis is the output.

@@ -178,7 +178,8 @@ std::unique_ptr<Level> MakeDeep(const std::string& prefix, LevelOptions options,
   return GradientKeyedLevel(
       std::move(options),
       {.memory = BuiltInRule("titans_mlp",
-                             {{"momentum", 0}, {"expansion", values.at(prefix + "expansion")}}),
+                             {{"momentum", 0}, {"expansion", values.at(prefix + "expansion")}},
+                             {{"rest", "zero"}}),
        .gates = {{"log_keep", prefix + "keep", /*log=*/true}, {"theta", prefix + "eta"}},
        .pairs = ChoiceOf<Config::Pairs>(values, prefix + "pairs") == Config::ENTRIES
                     ? Pairs::kEntries

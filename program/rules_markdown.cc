@@ -24,6 +24,7 @@ equations
 | `M`, `S` | the memory, a matrix [value, key] read as `y_t = M_t q_t`, and its momentum |
 | `W`, `f` | the weights of a memory that is a network, read as `y_t = f(q_t; W_t)`, and that network |
 | `A` | what the weights are made of, where they are a function of it |
+| `D`, `W_0` | what was written since the start, and the weights there, which are learnt |
 | `grad_W` | the gradient in the weights `W`, at the state at the start of the chunk |
 | `F` | the memory at the start of the chunk of tokens: where an error is measured there, chunk length is part of the model |
 | `x_t` | what a layer of the network is applied to |

@@ -72,13 +72,14 @@ TEST(RuleIdentities, ShallowTitansWithFreshAnchorsIsDelta) {
   const Tensors delta = RunForm(p, Form::kChunks, 16);
   p.seq.gates = {{"log_keep", Tensor::Full({1, kSize.time, 1}, 0.0, DType::kF64)},
                  {"theta", p.seq.gates.at("beta")}};
-  p.rule = RuleOf({"titans_mlp", {{"depth", 1}, {"momentum", 0}}});
+  p.rule = RuleOf({"titans_mlp", {{"depth", 1}, {"momentum", 0}}, {{"rest", "zero"}}});
   EXPECT_LT(LargestDistance(RunForm(p, Form::kChunks, 1), delta), 1e-13);
 }
 
 // The same in longer chunks, from the equation: the error is measured at the chunk's start.
 TEST(RuleIdentities, ShallowTitansIsAnchoredDelta) {
-  const Problem p = MakeProblem({"titans_mlp", {{"depth", 1}, {"momentum", 0}}}, kSize);
+  const Problem p =
+      MakeProblem({"titans_mlp", {{"depth", 1}, {"momentum", 0}}, {{"rest", "zero"}}}, kSize);
   const auto at = [](const Tensor& x, int64_t t) {
     return Reshape(Slice(x, 1, t, t + 1), {1, 1, x.size() / 30});
   };
@@ -97,9 +98,9 @@ TEST(RuleIdentities, ShallowTitansIsAnchoredDelta) {
 }
 
 TEST(RuleIdentities, MomentumThatForgetsAtOnceIsNone) {
-  const Problem plain = MakeProblem({"titans_mlp", {{"momentum", 0}}}, kSize);
+  const Problem plain = MakeProblem({"titans_mlp", {{"momentum", 0}}, {{"rest", "zero"}}}, kSize);
   Problem p = plain;
-  p.rule = RuleOf({"titans_mlp", {}});
+  p.rule = RuleOf({"titans_mlp", {}, {{"rest", "zero"}}});
   p.seq.gates["log_eta"] = Tensor::Full({1, kSize.time, 1}, -1e4, DType::kF64);
   for (int i = 0; i < 2; ++i) p.state.push_back(Mul(p.state[i], 0.0));
   const Tensors with = RunForm(p, Form::kChunks, 8), without = RunForm(plain, Form::kChunks, 8);

@@ -23,9 +23,13 @@ std::vector<RuleConfig> SuiteRows() {
       {"titans_mlp", {{"momentum", 0}}, {{"retention", "sigmoid"}, {"read", "before"}}},
       {"hope_mlp", {{"momentum", 1}}, {{"decay", "first"}}},
       {"hope_mlp", {}, {{"decay", "none"}, {"retention", "lq"}}},
+      {"hope_mlp", {{"momentum", 1}}, {{"rest", "zero"}}},
+      {"titans_mlp", {}, {{"rest", "zero"}}},
       {"atlas", {}, {{"read", "before"}, {"retention", "kl"}}},
+      {"atlas", {}, {{"rest", "first"}}},
       {"ttt_linear", {{"average", 0}}},
       {"yaad", {{"window", 3}}},
+      {"yaad", {{"window", 3}}, {{"rest", "first"}, {"read", "before"}}},
   };
   rows.insert(rows.end(), more.begin(), more.end());
   return rows;
