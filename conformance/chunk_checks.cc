@@ -11,6 +11,11 @@ namespace {
 
 constexpr double kGradient = 1e-6, kSecondGradient = 1e-5, kGradientOfChunks = 1e-11;
 
+// Whether the form is to be held against the steps on the CPU: if it is not these.
+bool Compares(const CheckScope& at, Form form) {
+  return form != Form::kSteps || (at.device != Device::kCpu && !at.brief);
+}
+
 // dx but for what belongs to other tokens.
 Tensor AtToken(const Tensor& dx, int64_t tokens, int64_t token) {
   std::vector<double> values = dx.ToVector();
@@ -23,11 +28,11 @@ Tensor AtToken(const Tensor& dx, int64_t tokens, int64_t token) {
 }
 
 // The token at which the slope along dx is most wrong.
-int64_t WorstToken(const Function& f, const Tensor& x, const Tensor& dx, const Tensors& dys,
-                   int64_t tokens) {
+int64_t WorstToken(const Tensors& gradients, const Function& f, const Tensor& x, const Tensor& dx,
+                   const Tensors& dys, int64_t tokens) {
   std::pair<double, int64_t> worst = {-1.0, -1};
   for (int64_t t = 0; t < tokens; ++t) {
-    const double error = SlopeAlong(f, {x}, {AtToken(dx, tokens, t)}, dys).Error();
+    const double error = SlopeAlong(gradients, f, {x}, {AtToken(dx, tokens, t)}, dys).Error();
     if (!(error <= worst.first)) worst = {error, t};
   }
   return worst.second;
@@ -35,35 +40,38 @@ int64_t WorstToken(const Function& f, const Tensor& x, const Tensor& dx, const T
 
 }  // namespace
 
-void CheckChunks(const RuleConfig& rule, Measurements* out) {
-  for (int64_t time : {1, 2, 3, 15, 16, 17, 63, 64, 65, 100}) {
+void CheckChunks(const RuleConfig& rule, const CheckScope& at, Measurements* out) {
+  for (int64_t time : at.Of({1, 2, 3, 15, 16, 17, 63, 64, 65, 100}, {1, 17, 65})) {
     const Problem p =
         MakeProblem(rule, {.batch = 1, .time = time, .heads = 2, .key = 9, .value = 8});
-    const Problem rounded = Rounded(p, 0x1p-53);
-    for (int64_t chunk : {1, 3, 16, 64}) {
+    const Problem rounded = Rounded(p, 0x1p-53), there = p.CopyTo(at.device);
+    for (int64_t chunk : at.Of({1, 3, 16, 64}, {16, 64})) {
       const Results steps = Outputs(p, RunForm(p, Form::kSteps, chunk));
       const double moved =
           LargestDistance(Outputs(p, RunForm(rounded, Form::kSteps, chunk)), steps);
-      for (Form form : {Form::kChunks, Form::kComposed}) {
-        Compare(Outputs(p, RunForm(p, form, chunk)), steps, Where(form, chunk, time),
-                Bound(kExact, moved), out);
+      for (Form form : kForms) {
+        if (!Compares(at, form)) continue;
+        Compare(Outputs(p, RunForm(there, form, chunk)), steps, Where(form, chunk, time),
+                Bound(at.device, kExact, moved), out);
       }
     }
   }
 }
 
-void CheckSizes(const RuleConfig& rule, Measurements* out) {
+void CheckSizes(const RuleConfig& rule, const CheckScope& at, Measurements* out) {
   for (int64_t key : {1, 16, 60, 64, 100, 128}) {
     for (int64_t value : {1, 16, 60, 64, 100, 128}) {
       // Each size for some chunks, and with every other for a few tokens.
       const int64_t time = key == value ? 17 : 5, chunk = key == value ? 16 : 4;
       const Problem p =
           MakeProblem(rule, {.batch = 1, .time = time, .heads = 1, .key = key, .value = value});
-      Compare(Outputs(p, RunForm(p, Form::kChunks, chunk)),
-              Outputs(p, RunForm(p, Form::kSteps, chunk)),
+      const auto steps = [chunk](const Problem& problem) {
+        return Outputs(problem, RunForm(problem, Form::kSteps, chunk));
+      };
+      Compare(Outputs(p, RunForm(p.CopyTo(at.device), Form::kChunks, chunk)), steps(p),
               absl::StrCat("keys of ", key, ", values of ", value, ", ",
                            Where(Form::kChunks, chunk, time)),
-              kExact, out);
+              BoundOn(at.device, kExact, p, steps), out);
     }
   }
   for (const ProblemSize& size :
@@ -74,49 +82,63 @@ void CheckSizes(const RuleConfig& rule, Measurements* out) {
     same.insert(same.end(), p.state.begin(), p.state.end());
     for (Form form : {Form::kSteps, Form::kChunks}) {
       Compare(
-          Outputs(p, RunForm(p, form, 16)), Outputs(p, same),
+          Outputs(p, RunForm(p.CopyTo(at.device), form, 16)), Outputs(p, same),
           absl::StrCat(NameOf(form), ", a batch of ", size.batch, " with ", size.time, " tokens"),
           0.0, out);
     }
   }
 }
 
-void CheckGradients(const RuleConfig& rule, Measurements* out) {
+void CheckGradients(const RuleConfig& rule, const CheckScope& at, Measurements* out) {
   constexpr int64_t kTime = 11, kChunk = 4;
   const Problem p =
       MakeProblem(rule, {.batch = 1, .time = kTime, .heads = 2, .key = 3, .value = 4});
   const Tensors inputs = p.Inputs();
   const std::vector<std::string> names = p.InputNames();
   for (Form form : kForms) {
+    if (at.Skips(form)) continue;
     for (size_t i = 0; i < inputs.size(); ++i) {
-      const Function f = [&](const Tensors& x) {
-        Tensors all = inputs;
-        all[i] = x[0];
-        return RunForm(p.With(all), form, kChunk);
+      const auto of_input = [=](const Problem& problem) {
+        return [=, all = problem.Inputs()](const Tensors& x) {
+          Tensors changed = all;
+          changed[i] = x[0];
+          return RunForm(problem.With(changed), form, kChunk);
+        };
       };
+      const Function f = of_input(p);
       const Tensors x = {inputs[i]}, dx = RandomLike(x, i + 1), dys = RandomLike(f(x), i);
+      const Tensors gradients = Gradients(of_input(p.CopyTo(at.device)), CopyAllTo(x, at.device),
+                                          CopyAllTo(dys, at.device));
       Measurement m{"gradient of " + names[i], Where(form, kChunk, kTime),
-                    SlopeAlong(f, x, dx, dys).Error(), kGradient};
-      if (!m.ok() && IsTimed(names[i])) m.step = WorstToken(f, x[0], dx[0], dys, kTime);
+                    SlopeAlong(gradients, f, x, dx, dys).Error(), kGradient};
+      if (!m.ok() && IsTimed(names[i])) m.step = WorstToken(gradients, f, x[0], dx[0], dys, kTime);
       out->push_back(std::move(m));
     }
   }
 }
 
-void CheckChunkGradients(const RuleConfig& rule, Measurements* out) {
+void CheckChunkGradients(const RuleConfig& rule, const CheckScope& at, Measurements* out) {
   for (const auto& size : {std::pair<int64_t, int64_t>{65, 64}, {50, 16}, {17, 1}}) {
     const int64_t time = size.first, chunk = size.second;
+    if (at.brief && chunk != 16) continue;
     const Problem p =
         MakeProblem(rule, {.batch = 1, .time = time, .heads = 2, .key = 6, .value = 5});
-    const Results steps = WithGradients(p, Form::kSteps, chunk);
-    for (Form form : {Form::kChunks, Form::kComposed}) {
-      Compare(WithGradients(p, form, chunk), steps, Where(form, chunk, time), kGradientOfChunks,
-              out);
+    const auto run_steps = [chunk](const Problem& problem) {
+      return WithGradients(problem, Form::kSteps, chunk);
+    };
+    const Results steps = run_steps(p);
+    const double bound = BoundOn(at.device, kGradientOfChunks, p, run_steps);
+    for (Form form : kForms) {
+      if (!Compares(at, form)) continue;
+      const std::string where = Where(form, chunk, time);
+      const Results results = WithGradients(p.CopyTo(at.device), form, chunk);
+      MeasureDevice(results, at.device, where, out);
+      Compare(results, steps, where, bound, out);
     }
   }
 }
 
-void CheckSecondGradients(const RuleConfig& rule, Measurements* out) {
+void CheckSecondGradients(const RuleConfig& rule, const CheckScope& at, Measurements* out) {
   constexpr int64_t kTime = 5, kChunk = 3;
   const Problem p =
       MakeProblem(rule, {.batch = 1, .time = kTime, .heads = 1, .key = 2, .value = 3});
@@ -125,10 +147,12 @@ void CheckSecondGradients(const RuleConfig& rule, Measurements* out) {
     Tensors x = p.Inputs();
     const Function gradient = GradientOf(f, x.size());
     for (const Tensor& dy : RandomLike(f(x), 2)) x.push_back(dy);
-    const Tensors all = RandomLike(x, 1), cotangents = RandomLike(gradient(x), 0);
+    const Tensors all = RandomLike(x, 1), cotangents = RandomLike(gradient(x), 0),
+                  second = Gradients(gradient, CopyAllTo(x, at.device),
+                                     CopyAllTo(cotangents, at.device));
     const auto measure = [&](const std::string& what, const Tensors& dx) {
       return Measurement{what, Where(form, kChunk, kTime),
-                         SlopeAlong(gradient, x, dx, cotangents).Error(), kSecondGradient};
+                         SlopeAlong(second, gradient, x, dx, cotangents).Error(), kSecondGradient};
     };
     Measurement m = measure("gradient of the gradients", all);
     // Which input it is of, where it is wrong.

@@ -46,7 +46,7 @@ Tensors Move(const Tensors& x, const Tensors& dx, double step) {
     std::vector<double> values = x[i].ToVector();
     const std::vector<double> direction = dx[i].ToVector();
     for (size_t j = 0; j < values.size(); ++j) values[j] += step * direction[j];
-    moved[i] = Tensor::FromVector(x[i].shape(), values, x[i].dtype());
+    moved[i] = CopyTo(Tensor::FromVector(x[i].shape(), values, x[i].dtype()), x[i].device());
   }
   return moved;
 }
@@ -57,9 +57,10 @@ Tensors RandomLike(const Tensors& xs, uint64_t seed) {
   Tensors random;
   const RandomStream stream(seed, "test direction");
   for (size_t i = 0; i < xs.size(); ++i) {
-    random.push_back(IsFloat(xs[i].dtype())
-                         ? RandomNormal(xs[i].shape(), stream.Fork(i), xs[i].dtype())
-                         : Tensor());
+    random.push_back(
+        IsFloat(xs[i].dtype())
+            ? CopyTo(RandomNormal(xs[i].shape(), stream.Fork(i), xs[i].dtype()), xs[i].device())
+            : Tensor());
   }
   return random;
 }
@@ -95,11 +96,21 @@ Function GradientOf(const Function& f, size_t inputs) {
 }
 
 Slope SlopeAlong(const Function& f, const Tensors& x, const Tensors& dx, const Tensors& dys) {
+  return SlopeAlong(Gradients(f, x, dys), f, x, dx, dys);
+}
+
+Slope SlopeAlong(const Tensors& gradients, const Function& f, const Tensors& x, const Tensors& dx,
+                 const Tensors& dys) {
   const auto central = [&](double step) {
     return Dot(dys, Difference(f(Move(x, dx, step)), f(Move(x, dx, -step)))) / (2 * step);
   };
   // Of fourth order: the error of second order cancels between the two steps.
-  return {Dot(Gradients(f, x, dys), dx), (4 * central(kStep) - central(2 * kStep)) / 3};
+  return {Dot(gradients, dx), (4 * central(kStep) - central(2 * kStep)) / 3};
+}
+
+Tensors CopyAllTo(Tensors xs, Device device) {
+  for (Tensor& x : xs) x = x ? CopyTo(x, device) : x;
+  return xs;
 }
 
 double Distance(const Tensor& a, const Tensor& b) {
@@ -130,8 +141,9 @@ double LargestDistance(const Tensors& a, const Tensors& b) {
 
 bool SameBits(const Tensor& a, const Tensor& b) {
   if (!a || !b) return !a && !b;
+  const Tensor u = CopyTo(a, Device::kCpu), v = CopyTo(b, Device::kCpu);
   return a.shape() == b.shape() && a.dtype() == b.dtype() &&
-         (a.bytes() == 0 || std::memcmp(a.raw(), b.raw(), a.bytes()) == 0);
+         (a.bytes() == 0 || std::memcmp(u.raw(), v.raw(), a.bytes()) == 0);
 }
 
 }  // namespace palimpsest

@@ -26,7 +26,8 @@ struct Function : std::function<Tensors(const Tensors&)> {
         }) {}
 };
 
-// Normal, of the shape and dtype of each tensor; none for one that is not floating point.
+// Normal, of the shape and dtype of each tensor and where that is; none for one that is not
+// floating point.
 Tensors RandomLike(const Tensors& xs, uint64_t seed);
 
 // Of the outputs f(x), paired with the cotangents `dys`; none for an input that is not floating
@@ -43,6 +44,11 @@ struct Slope {
 };
 // Of f at x in f64 along `dx`, which has no tensor for an input that stays.
 Slope SlopeAlong(const Function& f, const Tensors& x, const Tensors& dx, const Tensors& dys);
+// The same for gradients that are known, as from another device.
+Slope SlopeAlong(const Tensors& gradients, const Function& f, const Tensors& x, const Tensors& dx,
+                 const Tensors& dys);
+
+Tensors CopyAllTo(Tensors xs, Device device);  // Those that there are.
 
 // RMS(a - b) / RMS(b) in f64: one number for "the same up to rounding". 0 where neither has
 // elements or all is 0; NaN counts as equal where both are NaN, infinities where they are equal;

@@ -97,8 +97,8 @@ Results WithGradients(const Problem& p, const Function& run, const Tensors& dys)
   Tape tape;
   tape.Watch(inputs);
   const Tensors outputs = run(inputs);
-  const Tensors gradients =
-      tape.Gradient(outputs, inputs, dys.empty() ? RandomLike(outputs, 1) : dys);
+  const Tensors gradients = tape.Gradient(
+      outputs, inputs, dys.empty() ? RandomLike(outputs, 1) : CopyAllTo(dys, outputs[0].device()));
   Results results = Outputs(p, outputs);
   const std::vector<std::string> names = p.InputNames();
   for (size_t i = 0; i < names.size(); ++i)
@@ -143,7 +143,7 @@ void CompareBits(const Results& got, const Results& want, const std::string& whe
                  Measurements* out) {
   CheckSameNames(got, want);
   for (size_t i = 0; i < got.size(); ++i) {
-    const Tensor &a = got[i].value, &b = want[i].value;
+    const Tensor a = CopyTo(got[i].value, Device::kCpu), b = CopyTo(want[i].value, Device::kCpu);
     Measurement m{got[i].name, where, a.shape() == b.shape() ? 0.0 : INFINITY, 0.0};
     if (m.ok() && !SameBits(a, b)) {
       const auto differs = [&, size = SizeOf(a.dtype())](int64_t j) {
@@ -157,6 +157,12 @@ void CompareBits(const Results& got, const Results& want, const std::string& whe
     }
     out->push_back(std::move(m));
   }
+}
+
+void MeasureDevice(const Results& results, Device device, const std::string& where,
+                   Measurements* out) {
+  for (const Result& r : results)
+    out->push_back({r.name + " elsewhere", where, r.value.device() == device ? 0.0 : 1.0, 0.0});
 }
 
 void MeasureFinite(const Results& results, const std::string& where, Measurements* out) {

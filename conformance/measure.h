@@ -43,7 +43,7 @@ bool IsTimed(const std::string& input);
 // with respect to each input, for random cotangents or those given.
 Results Outputs(const Problem& p, const Tensors& outputs);
 Results WithGradients(const Problem& p, const Function& run, const Tensors& dys = {});
-// The same of RunForm.
+// The same of RunForm. Tensors of these functions may be on any device, and are where `p` is.
 Results WithGradients(const Problem& p, Form form, int64_t chunk, const Tensors& dys = {});
 
 // The largest Distance.
@@ -56,6 +56,9 @@ void Compare(const Results& got, const Results& want, const std::string& where, 
 // The same: how many elements differ in a bit, which must be none.
 void CompareBits(const Results& got, const Results& want, const std::string& where,
                  Measurements* out);
+// How many tensors are not on `device`, which must be none.
+void MeasureDevice(const Results& results, Device device, const std::string& where,
+                   Measurements* out);
 // How many elements are not finite, which must be none.
 void MeasureFinite(const Results& results, const std::string& where, Measurements* out);
 

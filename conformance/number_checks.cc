@@ -30,6 +30,16 @@ double Largest(const Results& results) {
   return largest;
 }
 
+// Of a result that is there.
+double Rms(const Results& results, const std::string& name) {
+  double sum = 0.0, size = 0.0;
+  for (const Result& r : results) {
+    if (r.name != name) continue;
+    for (double x : r.value.ToVector()) sum += x * x, size += 1.0;
+  }
+  return std::sqrt(sum / size);
+}
+
 Tensors CastAll(Tensors xs, DType dtype) {
   for (Tensor& x : xs) x = Cast(x, dtype);
   return xs;
@@ -40,51 +50,69 @@ Results InF64(Results results) {
   return results;
 }
 
-// Poisons new memory while alive.
+// Poisons new memory of a device and of the host while alive.
 class PoisonScope {
  public:
-  PoisonScope() { Allocator::Of(Device::kCpu).SetPoison(true); }
-  ~PoisonScope() { Allocator::Of(Device::kCpu).SetPoison(false); }
+  explicit PoisonScope(Device device) : device_(device) { Set(true); }
+  ~PoisonScope() { Set(false); }
   PoisonScope(const PoisonScope&) = delete;
   PoisonScope& operator=(const PoisonScope&) = delete;
+
+ private:
+  void Set(bool poison) const {
+    Allocator::Of(Device::kCpu).SetPoison(poison);
+    Allocator::Of(device_).SetPoison(poison);
+  }
+  const Device device_;
 };
 
 }  // namespace
 
-void CheckExtremes(const RuleConfig& rule, Measurements* out) {
+void CheckExtremes(const RuleConfig& rule, const CheckScope& at, Measurements* out) {
   constexpr int64_t kTime = 35, kChunk = 16;
   const Problem normal = MakeProblem(rule, {.batch = 1, .time = kTime, .heads = 1});
   for (const GateSpec& spec : normal.rule->gates()) {
     for (double value : Extremes(spec.kind)) {
-      const Problem p = normal.WithGate(spec.name, value);
+      const Problem p = normal.WithGate(spec.name, value), there = p.CopyTo(at.device);
       const Results steps = WithGradients(p, Form::kSteps, kChunk);
       const double moved =
           LargestDistance(WithGradients(Rounded(p, 0x1p-53), Form::kSteps, kChunk), steps);
       for (Form form : kForms) {
+        if (at.Skips(form)) continue;
         const std::string where =
             absl::StrCat("gate ", spec.name, " ", value, ", ", Where(form, kChunk, kTime));
-        const Results results = form == Form::kSteps ? steps : WithGradients(p, form, kChunk);
+        const bool reference = form == Form::kSteps && at.device == Device::kCpu;
+        const Results results = reference ? steps : WithGradients(there, form, kChunk);
         MeasureFinite(results, where, out);
         // Where the rule itself diverges, f32 has no room for it.
         if (Largest(steps) < kF32Room)
-          MeasureFinite(WithGradients(p.CastTo(DType::kF32), form, kChunk), where + ", f32", out);
-        Compare(results, steps, where, Bound(kExtremes, moved), out);
+          MeasureFinite(WithGradients(there.CastTo(DType::kF32), form, kChunk), where + ", f32",
+                        out);
+        const auto bound = [&](const std::string& name) {
+          const double near = Bound(at.device, kExtremes, moved);
+          if (at.device == Device::kCpu || !absl::StartsWith(name, "gradient of gate "))
+            return near;
+          // Kernels subtract what a gate keeps out from all there is: near beside 1, not beside 0.
+          return near / std::clamp(Rms(steps, name), 1e-300, 1.0);
+        };
+        Compare(results, steps, where, bound, out);
       }
     }
   }
 }
 
-void CheckPoison(const RuleConfig& rule, Measurements* out) {
+void CheckPoison(const RuleConfig& rule, const CheckScope& at, Measurements* out) {
   constexpr int64_t kTime = 21, kChunk = 16;
-  const Problem p = MakeProblem(rule, {.time = kTime});
+  const Problem p = MakeProblem(rule, {.time = kTime}).CopyTo(at.device);
   for (Form form : kForms) {
+    if (at.Skips(form)) continue;
     const Results clean = WithGradients(p, form, kChunk);
-    const PoisonScope poison;
+    const PoisonScope poison(at.device);
     CompareBits(WithGradients(p, form, kChunk), clean, Where(form, kChunk, kTime), out);
   }
 }
 
-void CheckF32(const RuleConfig& rule, Measurements* out) {
+void CheckF32(const RuleConfig& rule, const CheckScope& at, Measurements* out) {
   constexpr int64_t kChunk = 16;
   for (const ProblemSize& size :
        {ProblemSize{.batch = 1, .time = 80, .heads = 2, .key = 16, .value = 16},
@@ -92,34 +120,36 @@ void CheckF32(const RuleConfig& rule, Measurements* out) {
     const Problem p = MakeProblem(rule, size);
     const Problem rounded = p.CastTo(DType::kF32), exact = rounded.CastTo(DType::kF64);
     for (Form form : {Form::kSteps, Form::kChunks}) {
+      if (at.Skips(form)) continue;
       const Tensors dys = RandomLike(RunForm(rounded, form, kChunk), 1);
       const Tensors exact_dys = CastAll(dys, DType::kF64);
       const Results reference = WithGradients(exact, form, kChunk, exact_dys);
       const double moved = LargestDistance(WithGradients(p, form, kChunk, exact_dys), reference);
-      Compare(WithGradients(rounded, form, kChunk, dys), reference,
+      Compare(WithGradients(rounded.CopyTo(at.device), form, kChunk, dys), reference,
               absl::StrCat(Where(form, kChunk, size.time), ", keys of ", size.key, ", values of ",
                            size.value),
-              Bound(kF32, moved), out);
+              Bound(at.device, kF32, moved), out);
     }
   }
 }
 
 // Tokens in bf16, gates and state in f32, against f64 of the same numbers.
-void CheckBf16(const RuleConfig& rule, Measurements* out) {
+void CheckBf16(const RuleConfig& rule, const CheckScope& at, Measurements* out) {
   constexpr int64_t kTime = 80, kChunk = 16;
   Problem p = MakeProblem(rule, {.batch = 1, .time = kTime, .heads = 2, .key = 16, .value = 16})
                   .CastTo(DType::kF32);
   for (Tensor* x : {&p.seq.q, &p.seq.k, &p.seq.v}) *x = Cast(*x, DType::kBf16);
   const Problem exact = p.CastTo(DType::kF64);
   for (Form form : {Form::kSteps, Form::kChunks}) {
+    if (at.Skips(form)) continue;
     const Tensors dys = RandomLike(RunForm(p, form, kChunk), 1);
     const Results reference = WithGradients(exact, form, kChunk, CastAll(dys, DType::kF64));
     const auto bound = [](const std::string& name) {
       if (absl::StartsWith(name, "gradient of gate ")) return kBf16GateGradients;
       return absl::StartsWith(name, "gradient ") ? kBf16Gradients : kBf16Outputs;
     };
-    Compare(InF64(WithGradients(p, form, kChunk, dys)), reference, Where(form, kChunk, kTime),
-            bound, out);
+    Compare(InF64(WithGradients(p.CopyTo(at.device), form, kChunk, dys)), reference,
+            Where(form, kChunk, kTime), bound, out);
   }
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <optional>
 
+#include "conformance/gradients.h"
 #include "core/tape.h"
 #include "ops/elementwise.h"
 #include "ops/layout.h"
@@ -104,11 +105,7 @@ Problem Problem::CastTo(DType dtype) const {
   return With(inputs);
 }
 
-Problem Problem::CopyTo(Device device) const {
-  Tensors inputs = Inputs();
-  for (Tensor& x : inputs) x = palimpsest::CopyTo(x, device);
-  return With(inputs);
-}
+Problem Problem::CopyTo(Device device) const { return With(CopyAllTo(Inputs(), device)); }
 
 Tensors Flat(const ScanResult& result) {
   Tensors flat = {result.y};

@@ -15,9 +15,15 @@ Problem Rounded(const Problem& p, double epsilon) {
   return p.With(inputs);
 }
 
-double Bound(double exact, double moved) {
-  constexpr double kRoundings = 100;
-  return std::max(exact, kRoundings * moved);
+double Bound(Device device, double exact, double moved) {
+  const double roundings = device == Device::kCpu ? 100.0 : 1000.0;
+  return std::max(exact, roundings * moved);
+}
+
+double BoundOn(Device device, double exact, const Problem& p,
+               absl::FunctionRef<Results(const Problem&)> run) {
+  if (device == Device::kCpu) return exact;
+  return Bound(device, exact, LargestDistance(run(Rounded(p, 0x1p-53)), run(p)));
 }
 
 }  // namespace palimpsest

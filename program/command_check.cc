@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstdio>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "nlohmann/json.hpp"
 #include "program/commands.h"
 #include "program/rule_args.h"
+#include "train/device.h"
 #include "train/progress.h"
 
 namespace palimpsest {
@@ -20,6 +22,7 @@ constexpr int kNameWidth = 14;
 // What a rule's checks found, in the order of Checks().
 struct Report {
   RuleConfig rule;
+  Device device;
   std::vector<Measurements> found;
 
   bool ok() const {
@@ -49,9 +52,21 @@ void PrintLine(const Report& report) {
   std::printf("  %s\n", report.ok() ? "ok" : "FAILED");
 }
 
+std::string NameOf(Device device) {
+  std::ostringstream name;
+  name << device;
+  return name.str();
+}
+
+// "titans_mlp depth=3", "titans_mlp depth=3 on cuda"
+std::string Title(const Report& report) {
+  const std::string title = Title(report.rule);
+  return report.device == Device::kCpu ? title : title + " on " + NameOf(report.device);
+}
+
 // Of one rule, a line for each check.
 void PrintChecks(const Report& report) {
-  std::printf("%s\n\n%-9s %6s %6s\n", Title(report.rule).c_str(), "check", "worst", "bound");
+  std::printf("%s\n\n%-9s %6s %6s\n", Title(report).c_str(), "check", "worst", "bound");
   for (size_t i = 0; i < Checks().size(); ++i) {
     const Measurement& worst = *Worst(report.found[i]);
     const std::string where = worst.value == 0.0
@@ -66,7 +81,7 @@ void PrintChecks(const Report& report) {
 void PrintFailures(const Report& report) {
   for (size_t i = 0; i < Checks().size(); ++i) {
     for (const Measurement& failure : Failures(report.found[i]))
-      std::printf("%s: %s: %s\n", Title(report.rule).c_str(), Checks()[i].name.c_str(),
+      std::printf("%s: %s: %s\n", Title(report).c_str(), Checks()[i].name.c_str(),
                   Describe(failure).c_str());
   }
 }
@@ -91,6 +106,7 @@ nlohmann::json Json(const Report& report) {
                       {"failures", std::move(failures)}});
   }
   return {{"rule", report.rule.name},
+          {"device", NameOf(report.device)},
           {"params", report.rule.params},
           {"options", report.rule.options},
           {"ok", report.ok()},
@@ -101,11 +117,14 @@ class CheckRules : public Command {
  public:
   std::string name() const override { return "check"; }
   std::string summary() const override { return "hold memory rules to what every rule must be"; }
-  std::string usage() const override { return "check [--rule=R [NAME=VALUE ...]] [--json]"; }
+  std::string usage() const override {
+    return "check [--rule=R [NAME=VALUE ...]] [--device=NAME] [--json]";
+  }
   std::string examples() const override {
     std::string text =
         "  palimpsest check                       every rule, a line each\n"
         "  palimpsest check --rule=titans_mlp depth=3\n"
+        "  palimpsest check --device=cuda         on the GPU, beside the CPU in f64\n"
         "\n"
         "Prints the worst that each check measured: an error relative to the size of what\n"
         "it is in, or how many bits or numbers are wrong. Exits with 1 if one is beyond its\n"
@@ -116,18 +135,21 @@ class CheckRules : public Command {
   }
   void AddFlags(Flags* flags) override {
     flags->Add("rule", "R", &rule_, "the rule; every one without")
+        .Add("device", "NAME", &device_, "cpu or cuda")
         .Add("json", "", &json_, "everything, as JSON");
   }
 
   absl::StatusOr<int> Run(const std::vector<std::string>& args) override {
     const absl::StatusOr<std::vector<RuleConfig>> rules = ParseRules(rule_, args);
     if (!rules.ok()) return rules.status();
+    const absl::StatusOr<Device> device = DeviceNamed(device_);
+    if (!device.ok()) return device.status();
     const bool table = !json_ && rule_.empty();
     nlohmann::json all = nlohmann::json::array();
     size_t failed = 0;
     if (table) PrintHeader();
     for (const RuleConfig& rule : *rules) {
-      const Report report = Measure(rule);
+      const Report report = Measure(rule, *device);
       if (!report.ok()) ++failed;
       if (json_) {
         all.push_back(Json(report));
@@ -146,18 +168,18 @@ class CheckRules : public Command {
   }
 
  private:
-  Report Measure(const RuleConfig& rule) const {
+  static Report Measure(const RuleConfig& rule, Device device) {
     std::fflush(stdout);
     Progress progress(stderr);
-    Report report{rule, {}};
+    Report report{rule, device, {}};
     for (const Check& check : Checks()) {
-      progress.ShowNow({Title(rule), check.name, check.meaning});
-      check.run(rule, &report.found.emplace_back());
+      progress.ShowNow({Title(report), check.name, check.meaning});
+      check.run(rule, {.device = device}, &report.found.emplace_back());
     }
     return report;
   }
 
-  std::string rule_;
+  std::string rule_, device_ = "cpu";
   bool json_ = false;
 };
 

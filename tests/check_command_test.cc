@@ -31,6 +31,7 @@ TEST(CheckCommand, PrintsJson) {
   const nlohmann::json rules = nlohmann::json::parse(r.out);
   ASSERT_EQ(rules.size(), 1u);
   EXPECT_EQ(rules[0]["rule"], "delta");
+  EXPECT_EQ(rules[0]["device"], "cpu");
   EXPECT_EQ(rules[0]["ok"], true);
   for (const nlohmann::json& check : rules[0]["checks"]) {
     EXPECT_LE(check["worst"]["value"], check["worst"]["bound"]) << check;
@@ -88,6 +89,8 @@ TEST(CheckCommand, SaysWhatIsWrong) {
               HasSubstr("memory rule delta has no parameter \"depth\""));
   EXPECT_THAT(Palimpsest({"check", "depth=3"}).err, HasSubstr("of which rule? give --rule=R"));
   EXPECT_EQ(Palimpsest({"check", "depth=3"}).code, 1);
+  EXPECT_THAT(Palimpsest({"check", "--rule=delta", "--device=gpu"}).err,
+              HasSubstr("device has no value 'gpu'"));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "conformance/checks.h"
+#include "core/allocator.h"
 #include "memory_rules/plugin.h"
 #include "ops/linalg.h"
 #include "optim/optimizer.h"
@@ -27,15 +28,26 @@ class PluginRule : public testing::Test {
   }
 };
 
-TEST_F(PluginRule, IsWhatEveryRuleMustBe) {
+void ExpectIsWhatEveryRuleMustBe(Device device) {
   for (const char* name : {"longhorn", "bilinear"}) {
     for (const Check& check : Checks()) {
       Measurements measurements;
-      check.run({name}, &measurements);
+      check.run({name}, {device, /*brief=*/device == Device::kSimulatedCuda}, &measurements);
       for (const Measurement& failure : Failures(measurements))
         ADD_FAILURE() << name << ": " << check.name << ": " << Describe(failure);
     }
   }
+}
+
+TEST_F(PluginRule, IsWhatEveryRuleMustBe) { ExpectIsWhatEveryRuleMustBe(Device::kCpu); }
+
+TEST_F(PluginRule, IsWhatEveryRuleMustBeOnCuda) {
+  if (!Allocator::Has(Device::kCuda)) GTEST_SKIP() << "there is no device cuda";
+  ExpectIsWhatEveryRuleMustBe(Device::kCuda);
+}
+
+TEST_F(PluginRule, IsWhatEveryRuleMustBeOnSimulatedCuda) {
+  ExpectIsWhatEveryRuleMustBe(Device::kSimulatedCuda);
 }
 
 TEST_F(PluginRule, TakesParametersAsBuiltInOnesDo) {

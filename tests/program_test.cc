@@ -193,7 +193,8 @@ TEST(Program, RefusesADeviceThatIsNotThere) {
   const SmallRun run;
   for (const std::vector<std::string>& args :
        {run.TrainArgs({"--device=cuda", "steps=1"}), run.TrainArgs({"device=CUDA", "steps=1"}),
-        std::vector<std::string>{"bench", "--rule=delta", "--time=4", "--device=cuda"}}) {
+        std::vector<std::string>{"bench", "--rule=delta", "--time=4", "--device=cuda"},
+        std::vector<std::string>{"check", "--rule=delta", "--device=cuda"}}) {
     const ProcessResult result = Palimpsest(args);
     if (result.code == 0) GTEST_SKIP() << "there is a GPU";
     EXPECT_EQ(result.code, 1);

@@ -17,7 +17,7 @@ class RuleConformance : public testing::TestWithParam<std::tuple<RuleConfig, Che
 TEST_P(RuleConformance, Holds) {
   const auto& [rule, check] = GetParam();
   Measurements measurements;
-  check.run(rule, &measurements);
+  check.run(rule, {}, &measurements);
   EXPECT_FALSE(measurements.empty());
   for (const Measurement& failure : Failures(measurements)) ADD_FAILURE() << Describe(failure);
 }

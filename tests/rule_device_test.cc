@@ -1,78 +1,53 @@
-// Every rule on a device: what it makes of a sequence, and the gradients, against the CPU in f64.
+// What every memory rule must be (conformance/checks.h) on a device, beside the CPU in f64.
+#include <ostream>
 #include <string>
 #include <tuple>
 #include <vector>
 
-#include "conformance/gradients.h"
-#include "conformance/problem.h"
+#include "conformance/checks.h"
 #include "core/allocator.h"
 #include "gtest/gtest.h"
 #include "tests/rule_rows.h"
 
 namespace palimpsest {
+
+void PrintTo(const Check& check, std::ostream* os) { *os << check.meaning; }
+
 namespace {
 
-constexpr ProblemSize kSize = {.batch = 1, .time = 11, .heads = 2, .key = 4, .value = 3};
-constexpr int64_t kChunk = 4;
+using Param = std::tuple<RuleConfig, Check, Device>;
 
-class RuleOnDevice : public testing::TestWithParam<std::tuple<RuleConfig, Device>> {
- protected:
-  void SetUp() override {
-    if (!Allocator::Has(device_)) GTEST_SKIP() << "there is no device " << device_;
-  }
-  const RuleConfig& rule_ = std::get<RuleConfig>(GetParam());
-  const Device device_ = std::get<Device>(GetParam());
-};
+class RuleOnDevice : public testing::TestWithParam<Param> {};
 
-Function Scanning(const Problem& p, Form form) {
-  return [=](const Tensors& inputs) { return RunForm(p.With(inputs), form, kChunk); };
+TEST_P(RuleOnDevice, Holds) {
+  const auto& [rule, check, device] = GetParam();
+  if (!Allocator::Has(device)) GTEST_SKIP() << "there is no device " << device;
+  Measurements measurements;
+  check.run(rule, {device, /*brief=*/device == Device::kSimulatedCuda}, &measurements);
+  EXPECT_FALSE(measurements.empty());
+  for (const Measurement& failure : Failures(measurements)) ADD_FAILURE() << Describe(failure);
 }
 
-// The outputs and the gradients of the inputs, made where `p` is.
-Tensors Everything(const Problem& p, Form form, const Tensors& dys) {
-  const Function f = Scanning(p, form);
-  Tensors all = f(p.Inputs()), there;
-  for (const Tensor& dy : dys) there.push_back(CopyTo(dy, p.seq.q.device()));
-  for (const Tensor& dx : Gradients(f, p.Inputs(), there)) all.push_back(dx);
-  return all;
-}
+bool ByDefault(const RuleConfig& rule) { return rule.params.empty() && rule.options.empty(); }
 
-// Relative, in f64: the order of sums differs, and rules that take steps of Newton-Schulz (atlas)
-// amplify it.
-constexpr double kBound = 1e-10;
-
-TEST_P(RuleOnDevice, DoesWhatTheCpuDoes) {
-  const Problem p = MakeProblem(rule_, kSize);
-  const Tensors dys = RandomLike(RunForm(p, Form::kChunks, kChunk), 1);
-  for (const Form form : kForms) {
-    const Tensors want = Everything(p, form, dys);
-    const Tensors got = Everything(p.CopyTo(device_), form, dys);
-    ASSERT_EQ(got.size(), want.size());
-    for (size_t i = 0; i < got.size(); ++i) {
-      EXPECT_EQ(got[i].device(), device_) << NameOf(form) << " " << i;
-      EXPECT_LT(Distance(CopyTo(got[i], Device::kCpu), want[i]), kBound)
-          << NameOf(form) << " " << i;
+// On the simulated device, a rule with parameters is held to the values and gradients alone.
+std::vector<Param> Params() {
+  std::vector<Param> params;
+  for (const Device device : {Device::kCuda, Device::kSimulatedCuda}) {
+    for (const RuleConfig& rule : SuiteRows()) {
+      for (const Check& check : Checks()) {
+        if (device == Device::kCuda || ByDefault(rule) || check.name == "backward")
+          params.emplace_back(rule, check, device);
+      }
     }
   }
+  return params;
 }
 
-TEST_P(RuleOnDevice, PacksSequences) {
-  Problem p = MakeProblem(rule_, {.batch = 1, .time = 9, .heads = 2});
-  p.state = MakeProblem(rule_, {.batch = 3, .time = 1, .heads = 2}).state;
-  p.seq.cu_seqlens = Tensor::From<int32_t>({4}, {0, 5, 5, 9});
-  const Tensors want = RunForm(p, Form::kChunks, kChunk);
-  const Tensors got = RunForm(p.CopyTo(device_), Form::kChunks, kChunk);
-  for (size_t i = 0; i < got.size(); ++i)
-    EXPECT_LT(Distance(CopyTo(got[i], Device::kCpu), want[i]), kBound) << i;
-}
-
-INSTANTIATE_TEST_SUITE_P(Rules, RuleOnDevice,
-                         testing::Combine(testing::ValuesIn(SuiteRows()),
-                                          testing::Values(Device::kCuda, Device::kSimulatedCuda)),
-                         [](const auto& info) {
-                           return RowName(std::get<RuleConfig>(info.param)) + "_" +
-                                  testing::PrintToString(std::get<Device>(info.param));
-                         });
+INSTANTIATE_TEST_SUITE_P(Rules, RuleOnDevice, testing::ValuesIn(Params()), [](const auto& info) {
+  return RowName(std::get<RuleConfig>(info.param)) + "_" + std::get<Check>(info.param).name + "_" +
+         testing::PrintToString(std::get<Device>(info.param));
+});
 
 }  // namespace
 }  // namespace palimpsest

@@ -122,7 +122,7 @@ struct Row {
 
 Measurements Measure(Mistake mistake, const Check& check) {
   Measurements found;
-  check.run({"wrong", {{"mistake", mistake}}}, &found);
+  check.run({"wrong", {{"mistake", mistake}}}, {}, &found);
   return found;
 }
 
