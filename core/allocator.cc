@@ -131,21 +131,28 @@ MemoryBlock* Allocator::Allocate(const Shape& shape, DType dtype) {
   }
   stats_.live_bytes += capacity;
   stats_.peak_bytes = std::max(stats_.peak_bytes, stats_.live_bytes);
-  auto* block =
-      new MemoryBlock{data, bytes, capacity, OpScope::Current(), shape, dtype, &live_, live_.prev};
+  auto* block = new MemoryBlock{data,   bytes,      capacity, OpScope::Current(), shape, dtype,
+                                &live_, live_.prev, pool_};
   live_.prev->next = block;
   live_.prev = block;
   if (poison_) backend_.fill(data, 0xff, capacity);
   return block;
 }
 
+void* Allocator::TakeFree(std::map<int64_t, std::vector<void*>>& free, int64_t capacity) {
+  const auto it = free.find(capacity);
+  if (it == free.end() || it->second.empty()) return nullptr;
+  void* data = it->second.back();
+  it->second.pop_back();
+  stats_.cached_bytes -= capacity;
+  return data;
+}
+
 void* Allocator::Take(int64_t capacity) {
-  if (auto it = free_.find(capacity); it != free_.end() && !it->second.empty()) {
-    void* data = it->second.back();
-    it->second.pop_back();
-    stats_.cached_bytes -= capacity;
-    return data;
+  if (pool_ != nullptr) {
+    if (void* data = TakeFree(pool_->free, capacity)) return data;
   }
+  if (void* data = TakeFree(free_, capacity)) return data;
   if (stats_.live_bytes + stats_.cached_bytes + capacity > Limit()) TrimLocked();
   if (stats_.live_bytes + capacity > Limit()) return nullptr;
   const auto request = [&] {
@@ -166,7 +173,7 @@ void Allocator::Free(MemoryBlock* block) {
   block->prev->next = block->next;
   stats_.live_bytes -= block->capacity;
   stats_.cached_bytes += block->capacity;
-  free_[block->capacity].push_back(block->data);
+  (block->pool == nullptr ? free_ : block->pool->free)[block->capacity].push_back(block->data);
   delete block;
 }
 
@@ -188,9 +195,24 @@ void Allocator::Trim() {
 void Allocator::TrimLocked() {
   for (auto& [capacity, blocks] : free_) {
     for (void* data : blocks) backend_.free(data);
+    stats_.cached_bytes -= capacity * static_cast<int64_t>(blocks.size());
   }
   free_.clear();
-  stats_.cached_bytes = 0;
+}
+
+void Allocator::UsePool(MemoryPool* pool) {
+  const std::lock_guard lock(mutex_);
+  pool_ = pool;
+}
+
+void Allocator::Release(MemoryPool* pool) {
+  const std::lock_guard lock(mutex_);
+  for (auto& [capacity, blocks] : pool->free)
+    free_[capacity].insert(free_[capacity].end(), blocks.begin(), blocks.end());
+  pool->free.clear();
+  for (MemoryBlock* b = live_.next; b != &live_; b = b->next) {
+    if (b->pool == pool) b->pool = nullptr;
+  }
 }
 
 int64_t Allocator::limit() {

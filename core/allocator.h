@@ -23,6 +23,12 @@ struct MemoryStats {
   int64_t requests = 0;      // Blocks asked of the device, ever: none, where all can be reused.
 };
 
+// Blocks for what a DeviceGraph has recorded, which uses them whenever it is replayed: nobody else
+// may get them while it lives.
+struct MemoryPool {
+  std::map<int64_t, std::vector<void*>> free;  // By capacity.
+};
+
 // A piece of device memory and who asked for it.
 struct MemoryBlock {
   void* data = nullptr;
@@ -32,6 +38,7 @@ struct MemoryBlock {
   Shape shape;
   DType dtype = DType::kF32;
   MemoryBlock *next = nullptr, *prev = nullptr;  // Among the live ones.
+  MemoryPool* pool = nullptr;                    // Where it goes when it is freed; nullptr: to all.
 };
 
 // Hands out blocks from free lists by size bucket (four to a doubling), and knows all live ones.
@@ -63,6 +70,10 @@ class Allocator {
   void Trim();
   int64_t limit();  // Bytes, live and cached together.
   void SetLimit(int64_t bytes);
+  // Until it is called with nullptr, new blocks are of `pool`.
+  void UsePool(MemoryPool* pool);
+  // Gives up a pool: its blocks are for all, those that live once they are freed.
+  void Release(MemoryPool* pool);
   // Fills new blocks with bytes 0xff: NaN in every float dtype. For tests.
   void SetPoison(bool poison);
 
@@ -71,6 +82,7 @@ class Allocator {
  private:
   int64_t Limit();
   void* Take(int64_t capacity);
+  void* TakeFree(std::map<int64_t, std::vector<void*>>& free, int64_t capacity);
   void TrimLocked();
   std::string Report(const Shape& shape, DType dtype) const;
 
@@ -79,6 +91,7 @@ class Allocator {
   Backend backend_ = {};
   std::atomic<int64_t> limit_ = -1;  // Not known yet.
   bool poison_ = false;
+  MemoryPool* pool_ = nullptr;
   MemoryStats stats_;
   std::map<int64_t, std::vector<void*>> free_;  // By capacity.
   MemoryBlock live_;                            // Head of the ring of live blocks.

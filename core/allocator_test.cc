@@ -47,6 +47,28 @@ TEST_F(AllocatorTest, CountsLivePeakAndCached) {
   EXPECT_EQ(after.cached_bytes, 0);
 }
 
+TEST_F(AllocatorTest, APoolKeepsItsBlocksToItself) {
+  MemoryPool pool;
+  memory_.UsePool(&pool);
+  Tensor kept = MiB(1);
+  { const Tensor freed = MiB(1); }
+  memory_.UsePool(nullptr);
+  const Tensor other = MiB(1);
+  EXPECT_EQ(pool.free.at(kMiB).size(), 1);
+  memory_.Trim();
+  EXPECT_EQ(memory_.stats().cached_bytes, kMiB);
+  kept = {};
+  EXPECT_EQ(pool.free.at(kMiB).size(), 2);
+  memory_.UsePool(&pool);
+  Tensor outlives = MiB(1);
+  memory_.UsePool(nullptr);
+  memory_.Release(&pool);
+  outlives = {};
+  EXPECT_EQ(memory_.stats().cached_bytes, 2 * kMiB);
+  memory_.Trim();
+  EXPECT_EQ(memory_.stats().cached_bytes, 0);
+}
+
 TEST_F(AllocatorTest, ReusesABlockOfTheSameBucket) {
   std::optional<Tensor> a = Tensor::Empty({1000}, DType::kF32);
   const void* data = a->raw();

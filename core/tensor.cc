@@ -17,6 +17,7 @@ uint64_t NextId() {
 }
 
 CopyBytes device_copies[kDeviceCount] = {};
+std::atomic<int64_t> device_reads{0};
 
 // Whether Empty is to take no memory.
 thread_local bool shape_only = false;
@@ -30,6 +31,7 @@ void Copy(void* to, Device to_device, const void* from, Device from_device, int6
   const Device device = to_device == Device::kCpu ? from_device : to_device;
   const CopyBytes copy = device_copies[static_cast<int>(device)];
   PALIMPSEST_CHECK(copy != nullptr) << "no copy between " << from_device << " and " << to_device;
+  if (to_device == Device::kCpu) device_reads.fetch_add(1, std::memory_order_relaxed);
   copy(to, to_device, from, from_device, bytes);
 }
 
@@ -130,6 +132,14 @@ int64_t TotalBytes(const NamedTensors& tensors) {
 std::string Describe(const Tensor& x) {
   if (!x) return "(none)";
   return std::string(NameOf(x.dtype())) + " " + ToString(x.shape());
+}
+
+int64_t DeviceReads() { return device_reads.load(std::memory_order_relaxed); }
+
+void Overwrite(Tensor& x, const Tensor& from) {
+  PALIMPSEST_CHECK(x.shape() == from.shape() && x.dtype() == from.dtype())
+      << Describe(x) << " by " << Describe(from);
+  Copy(x.mutable_raw(), x.device(), from.raw(), from.device(), x.bytes());
 }
 
 Tensor CopyTo(const Tensor& x, Device device) {

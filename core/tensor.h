@@ -97,8 +97,14 @@ int64_t TotalBytes(const NamedTensors& tensors);
 std::string Describe(const Tensor& x);
 inline std::ostream& operator<<(std::ostream& os, const Tensor& x) { return os << Describe(x); }
 
-// Copies to `device`; the same tensor if it is there already.
+// Copies to `device`; the same tensor if it is there already. To the host, this waits for all that
+// its device was told to do before.
 Tensor CopyTo(const Tensor& x, Device device);
+// Writes the elements of `from`, a tensor like x on any device, into x's own memory: everyone who
+// holds x sees them. For inputs of what a DeviceGraph has recorded.
+void Overwrite(Tensor& x, const Tensor& from);
+// How often this process has waited for a device by copying from it to the host.
+int64_t DeviceReads();
 // Copies `bytes` between a device and the host, or within the device; set by the device's backend.
 using CopyBytes = void (*)(void* to, Device to_device, const void* from, Device from_device,
                            int64_t bytes);

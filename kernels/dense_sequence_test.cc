@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "core/random.h"
+#include "kernels/band_mask.h"
 #include "kernels/cross_entropy.h"
 #include "kernels/device_testing.h"
 #include "kernels/dropout.h"
@@ -260,6 +261,22 @@ TEST_P(DenseSequenceTest, Dropout) {
                                            y.dtype(), x.raw(), y.mutable_raw()});
                       return {y};
                     });
+    }
+  }
+}
+
+TEST_P(DenseSequenceTest, BandMask) {
+  const BandMaskArgs all[] = {{5, 7, -2, 1},      {63, 65, 0, 1000}, {100, 100, -100, -1},
+                              {3, 200, 150, 160}, {1, 1, 1, 0},      {0, 4, 0, 0},
+                              {4, 0, 0, 0}};
+  for (BandMaskArgs args : all) {
+    Tensor mask = Tensor::Empty({args.rows, args.columns}, DType::kI32, GetParam());
+    args.to = mask.mutable_data<int32_t>();
+    band_mask(GetParam(), args);
+    const std::vector<double> got = mask.ToVector();
+    for (int64_t at = 0; at < mask.size(); ++at) {
+      const int64_t beyond = at % args.columns - at / args.columns;
+      EXPECT_EQ(got[at], args.first <= beyond && beyond <= args.last) << mask << " at " << at;
     }
   }
 }

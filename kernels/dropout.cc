@@ -41,10 +41,12 @@ void DropoutCpu(const DropoutArgs& args) {
     const T* x = static_cast<const T*>(args.x);
     T* y = static_cast<T*>(args.y);
     const A scale = static_cast<A>(args.scale);
+    const uint64_t step =
+        args.step_at == nullptr ? args.step : static_cast<uint64_t>(*args.step_at);
     ParallelFor((args.size + kGroup - 1) / kGroup, kGrainGroups, [&](int64_t begin, int64_t end) {
       alignas(64) uint32_t words[kGroup];
       for (int64_t group = begin; group < end; ++group) {
-        PhiloxLanes(static_cast<uint64_t>(group) * kLanes, args.step, args.key, words);
+        PhiloxLanes(static_cast<uint64_t>(group) * kLanes, step, args.key, words);
         const int64_t at = group * kGroup, n = std::min<int64_t>(kGroup, args.size - at);
         for (int64_t i = 0; i < n; ++i) {
           const A kept = static_cast<A>(x[at + i]) * scale;

@@ -12,14 +12,16 @@ using device::Run;
 struct Mask {
   uint32_t key0, key1, threshold;
   uint64_t step;
+  const int64_t* step_at;
 };
 
 // A thread has the four elements that a block of Philox decides on, kPack of them at a time.
 template <int kPack, typename T>
 __global__ void DropoutKernel(Mask mask, int64_t n, Number<T> scale, const T* x, T* y) {
   using N = Number<T>;
+  const uint64_t step = mask.step_at == nullptr ? mask.step : static_cast<uint64_t>(*mask.step_at);
   for (int64_t block = device::FirstUnit(); block * 4 < n; block += device::UnitStride()) {
-    const device::Words4 words = device::Philox(block, mask.step, mask.key0, mask.key1);
+    const device::Words4 words = device::Philox(block, step, mask.key0, mask.key1);
 #pragma unroll
     for (int first = 0; first < 4; first += kPack) {
       const int64_t i = block * 4 + first;
@@ -34,7 +36,7 @@ __global__ void DropoutKernel(Mask mask, int64_t n, Number<T> scale, const T* x,
 }
 
 void DropoutCuda(const DropoutArgs& args) {
-  const Mask mask{args.key[0], args.key[1], args.threshold, args.step};
+  const Mask mask{args.key[0], args.key[1], args.threshold, args.step, args.step_at};
   DispatchFloat(args.dtype, [&]<typename Host>() {
     using T = DeviceType<Host>;
     const auto launch = [&](auto* kernel) {

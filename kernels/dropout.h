@@ -19,6 +19,7 @@ struct DropoutArgs {
   DType dtype = DType::kF32;
   const void* x = nullptr;
   void* y = nullptr;
+  const int64_t* step_at = nullptr;  // Where the tensors are: stands for `step`; nullptr: does not.
 };
 
 extern Kernel<void(const DropoutArgs&)> dropout;

@@ -10,7 +10,8 @@ namespace palimpsest {
 // The norm of all gradients, and what it says of their step, where they are. All are f64 [].
 //   norm = sqrt(sum_i squares_i), one after another
 //   scale = min(1, max_norm / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_; 1 if max_norm is 0
-//   skipped = skipped + 1 where the norm is not finite: then scale is NaN
+// Where the norm is not finite, nor `loss`, or a step has failed before, scale is NaN and
+//   skipped = skipped + 1,  failed = failed + 1
 struct GlobalNormArgs {
   int64_t count;
   const double* squares;  // [count]
@@ -18,6 +19,9 @@ struct GlobalNormArgs {
   double *norm, *scale;
   const double* skipped = nullptr;  // nullptr: not counted.
   double* skipped_out = nullptr;    // May be its own input.
+  const double* loss = nullptr;     // nullptr: not looked at.
+  const double* failed = nullptr;   // nullptr: a step that fails does not stop those after it.
+  double* failed_out = nullptr;     // May be its own input.
 };
 extern Kernel<void(const GlobalNormArgs&)> global_norm;
 

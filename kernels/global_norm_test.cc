@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/allocator.h"
@@ -30,9 +31,9 @@ INSTANTIATE_TEST_SUITE_P(All, OverMany,
 // More than a launch takes, of all dtypes, some empty, one of several blocks.
 Tensors Many(Device device, uint64_t seed) {
   Tensors all;
-  for (int i = 0; i < 90; ++i) {
+  for (int i = 0; i < 600; ++i) {
     const DType dtype = i % 3 == 0 ? DType::kF64 : i % 3 == 1 ? DType::kF32 : DType::kBf16;
-    const int64_t size = i == 40 ? 40003 : i % 7 * 37;
+    const int64_t size = i == 40 ? 40003 : i % 7 * 11;
     all.push_back(CopyTo(RandomNormal({size}, RandomStream(seed, "x", i), dtype), device));
   }
   return all;
@@ -105,6 +106,34 @@ TEST_P(OverMany, NormScalesDownToTheLargestAllowedAndNeverUp) {
     EXPECT_TRUE(std::isnan(got[1]));
     EXPECT_EQ(got[2], 4.0);
   }
+}
+
+TEST_P(OverMany, AStepIsNotMadeForItsLossNorAfterOneThatFailed) {
+  const Tensor squares = Tensor::Full({2}, 1.0, DType::kF64, GetParam());
+  // scale, failed.
+  const auto run = [&](double loss, double failed_before) {
+    const Tensor l = Tensor::Full({}, loss, DType::kF64, GetParam()),
+                 failed = Tensor::Full({}, failed_before, DType::kF64, GetParam());
+    Tensor out = Tensor::Empty({3}, DType::kF64, GetParam());
+    double* to = out.mutable_data<double>();
+    global_norm(GetParam(), {.count = 2,
+                             .squares = squares.data<double>(),
+                             .max_norm = 0.0,
+                             .norm = to,
+                             .scale = to + 1,
+                             .loss = l.data<double>(),
+                             .failed = failed.data<double>(),
+                             .failed_out = to + 2});
+    EXPECT_EQ(out.ToVector()[0], std::sqrt(2.0));
+    return std::pair(out.ToVector()[1], out.ToVector()[2]);
+  };
+  EXPECT_EQ(run(2.0, 0.0), std::pair(1.0, 0.0));
+  for (double bad : {std::nan(""), std::numeric_limits<double>::infinity()}) {
+    EXPECT_TRUE(std::isnan(run(bad, 0.0).first));
+    EXPECT_EQ(run(bad, 0.0).second, 1.0);
+  }
+  EXPECT_TRUE(std::isnan(run(2.0, 4.0).first));
+  EXPECT_EQ(run(2.0, 4.0).second, 5.0);
 }
 
 // A parameter, its gradient and two states.

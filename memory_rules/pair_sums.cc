@@ -55,6 +55,10 @@ bool MayUseKernels(const Tensor& m, const PairSums& sums, const LinearUpdate& u)
                           &u.erase.scale, &u.write.scale}) {
     if (*x && IsTracked(*x)) return false;
   }
+  // Kernels take these from the host, which is not to wait for them.
+  for (const Tensor* x : {&u.log_keep, &u.erase.scale, &u.write.scale}) {
+    if (*x && x->device() != Device::kCpu) return false;
+  }
   return true;
 }
 

@@ -43,7 +43,7 @@ std::unique_ptr<Mixer> MakeChannelMixer(const ParamInit& init, const ModelConfig
 Tensor Outlet::operator()(const Tensor& x, const std::string& path) const {
   if (options.observe) options.observe(path, x);
   if (options.dropout == nullptr || dropout == 0.0) return x;
-  return Dropout(x, dropout, options.dropout->Fork(path));
+  return Dropout(x, dropout, options.dropout->Fork(path), options.dropout_step);
 }
 
 ResidualBlock::ResidualBlock(const ParamInit& init, const ModelConfig& model,

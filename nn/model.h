@@ -20,6 +20,8 @@ struct ForwardOptions {
   NamedTensors state = {};
   // Set in training: the stream dropout draws from. Without it nothing is dropped.
   const RandomStream* dropout = nullptr;
+  // i64 [] where the model is: stands in for the stream's step, if it is given.
+  Tensor dropout_step = {};
   // Called with what each part puts out: "embedding", "blocks.0.mixer", "blocks.0.mlp", "blocks.0"
   // (their sum, with what came in), "norm" and "logits".
   std::function<void(const std::string& path, const Tensor& x)> observe = {};

@@ -7,8 +7,9 @@
 namespace palimpsest {
 
 // Zeroes element i where word i % 4 of stream.Words(i / 4) is below rate 2^32, and scales the
-// others by 1 / (1 - rate). 0 <= rate <= 1 - 2^-32.
-Tensor Dropout(const Tensor& x, double rate, const RandomStream& stream);
+// others by 1 / (1 - rate). 0 <= rate <= 1 - 2^-32. `step`, i64 [] where x is, stands in for the
+// stream's, if it is given.
+Tensor Dropout(const Tensor& x, double rate, const RandomStream& stream, const Tensor& step = {});
 
 }  // namespace palimpsest
 

@@ -21,6 +21,15 @@ TEST(Dropout, DropsByTheStreamsWords) {
   }
 }
 
+TEST(Dropout, AGivenStepStandsInForTheStreams) {
+  const Tensor x = Tensor::Full({100}, 1.0, DType::kF32);
+  for (uint64_t step : {uint64_t{0}, uint64_t{3} << 40}) {
+    const Tensor given = Tensor::From<int64_t>({}, {static_cast<int64_t>(step)});
+    EXPECT_EQ(Dropout(x, 0.5, RandomStream(5, "dropout", 7), given).ToVector(),
+              Dropout(x, 0.5, RandomStream(5, "dropout", step)).ToVector());
+  }
+}
+
 TEST(Dropout, KeepsTheMean) {
   const int64_t n = 1 << 16;
   double sum = 0.0;

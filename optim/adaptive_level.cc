@@ -16,7 +16,7 @@ Tensor Constant(double value, const Tensor& like) {
   return Tensor::Full({}, value, DType::kF64, like.device());
 }
 // A hyper-parameter where `like` is.
-Tensor There(const Tensor& hyper, const Tensor& like) { return CopyTo(hyper, like.device()); }
+Tensor There(const Tensor& hyper, const Tensor& like) { return ScalarOn(like.device(), hyper); }
 Tensor OneMinus(const Tensor& x) { return Add(Neg(x), 1.0); }
 Tensor OnePlus(const Tensor& x) { return Add(x, 1.0); }
 

@@ -232,8 +232,8 @@ TEST_P(EveryOptimizer, SkippedStepsLeaveNoTrace) {
     plain = UpdateAfter({pass}, *optimizer, plain.params, plain.state, good++);
     ExpectSameBits(skipping.params, plain.params);
   }
-  EXPECT_EQ(optimizer->Skipped(skipping.state), steps - good);
-  EXPECT_EQ(optimizer->Skipped(plain.state), 0);
+  EXPECT_EQ(optimizer->Skipped(skipping.state).Item(), steps - good);
+  EXPECT_EQ(optimizer->Skipped(plain.state).Item(), 0);
 }
 
 // No gradient at first, none ever, and one so small that its square is 0 in f32.

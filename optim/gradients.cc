@@ -39,7 +39,8 @@ std::string GradientNorms::NonFinite() const {
   return bad == of_each.end() ? "(their norm)" : names[bad - of_each.begin()];
 }
 
-GradientNorms MeasureGradients(const NamedTensors& grads, double max_norm, Tensor* skipped) {
+GradientNorms MeasureGradients(const NamedTensors& grads, double max_norm, Tensor* skipped,
+                               StepGuard* guard) {
   const OpScope scope("gradient_norms");
   const Device device = grads.empty() ? Device::kCpu : grads.begin()->second.device();
   const auto count = static_cast<int64_t>(grads.size());
@@ -53,15 +54,20 @@ GradientNorms MeasureGradients(const NamedTensors& grads, double max_norm, Tenso
     each.push_back({.dtype = g.dtype(), .size = g.size(), .x = g.raw()});
   }
   sum_squares(device, each, norms.squares.mutable_data<double>());
-  std::optional<Replacement> counted;
+  std::optional<Replacement> counted, failed;
   if (skipped != nullptr) counted.emplace(*skipped);
+  if (guard != nullptr && guard->failed) failed.emplace(guard->failed);
+  const bool sees_loss = guard != nullptr && guard->loss;
   global_norm(device, {.count = count,
                        .squares = norms.squares.data<double>(),
                        .max_norm = max_norm,
                        .norm = norms.norm.mutable_data<double>(),
                        .scale = norms.scale.mutable_data<double>(),
                        .skipped = counted ? static_cast<const double*>(counted->from()) : nullptr,
-                       .skipped_out = counted ? static_cast<double*>(counted->to()) : nullptr});
+                       .skipped_out = counted ? static_cast<double*>(counted->to()) : nullptr,
+                       .loss = sees_loss ? guard->loss.data<double>() : nullptr,
+                       .failed = failed ? static_cast<const double*>(failed->from()) : nullptr,
+                       .failed_out = failed ? static_cast<double*>(failed->to()) : nullptr});
   const bool tracked =
       std::any_of(grads.begin(), grads.end(), [](const auto& g) { return IsTracked(g.second); });
   if (tracked && max_norm > 0.0 && norms.Norm() > 0.0 && std::isfinite(norms.Norm()))

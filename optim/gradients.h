@@ -22,9 +22,17 @@ struct GradientNorms {
   std::string NonFinite() const;
 };
 
-// Counts 1 more in *skipped, an f64 scalar, if there is one, where the norm is not finite.
+// What else decides, where the gradients are, whether a step is made.
+struct StepGuard {
+  Tensor loss;  // f64 []; none is made where it is not finite. Empty: not looked at.
+  Tensor
+      failed;  // f64 []: steps since the first that was not made, this included; none is any more.
+};
+
+// Counts 1 more in *skipped, an f64 scalar, and in guard->failed, where these are, for a step that
+// is not made: its scale is NaN.
 GradientNorms MeasureGradients(const NamedTensors& grads, double max_norm,
-                               Tensor* skipped = nullptr);
+                               Tensor* skipped = nullptr, StepGuard* guard = nullptr);
 
 // sum <- sum + weight grads: gradients of a step in several parts. An empty sum takes the names of
 // `grads`.

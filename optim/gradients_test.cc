@@ -46,6 +46,18 @@ TEST(MeasureGradients, NamesAndCountsWhatIsNotFinite) {
   EXPECT_EQ(MeasureGradients(large, 1.0).NonFinite(), "(their norm)");
 }
 
+TEST(MeasureGradients, AGuardSeesTheLossAndStaysAgainstStepsAfterOneThatFailed) {
+  StepGuard guard{.loss = Tensor::Full({}, 1.0, DType::kF64),
+                  .failed = Tensor::Full({}, 0.0, DType::kF64)};
+  const auto measure = [&] { return MeasureGradients(Pair(), 0.0, nullptr, &guard).scale.Item(); };
+  EXPECT_EQ(measure(), 1.0);
+  guard.loss = Tensor::Full({}, INFINITY, DType::kF64);
+  EXPECT_TRUE(std::isnan(measure()));
+  guard.loss = Tensor::Full({}, 1.0, DType::kF64);
+  EXPECT_TRUE(std::isnan(measure()));
+  EXPECT_EQ(guard.failed.Item(), 2.0);
+}
+
 TEST(MeasureGradients, ScaleIsDifferentiable) {
   const Tensor a = RandomNormal({3}, RandomStream(1, "a"), DType::kF64),
                b = RandomNormal({2, 2}, RandomStream(1, "b"), DType::kF64);

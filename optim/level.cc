@@ -3,7 +3,9 @@
 #include <utility>
 
 #include "core/check.h"
+#include "core/tape.h"
 #include "ops/elementwise.h"
+#include "optim/in_place.h"
 
 namespace palimpsest {
 
@@ -16,8 +18,15 @@ std::unique_ptr<MemoryRule> BuiltInRule(const std::string& name,
   return *std::move(rule);
 }
 
+Tensor ScalarOn(Device device, const Tensor& scalar, DType dtype) {
+  // A number that the host knows goes along with a launch, not by a copy.
+  if (HostReads(scalar) && !IsTracked(scalar) && device != Device::kCpu)
+    return Tensor::Full({}, scalar.Item(), dtype, device);
+  return CopyTo(Cast(scalar, dtype), device);
+}
+
 Tensor ScalarLike(const Tensor& scalar, const Tensor& like) {
-  return CopyTo(Cast(scalar, like.dtype()), like.device());
+  return ScalarOn(like.device(), scalar, like.dtype());
 }
 
 Shape MatrixShape(const Shape& shape) {

@@ -81,7 +81,8 @@ class Level {
 std::unique_ptr<MemoryRule> BuiltInRule(const std::string& name,
                                         std::map<std::string, double> params = {},
                                         std::map<std::string, std::string> options = {});
-// `scalar` in the dtype and on the device of `like`.
+// `scalar` as a dtype and on a device; those of `like`.
+Tensor ScalarOn(Device device, const Tensor& scalar, DType dtype = DType::kF64);
 Tensor ScalarLike(const Tensor& scalar, const Tensor& like);
 // [m, n] of a parameter of any shape: the first axis is the output.
 Shape MatrixShape(const Shape& shape);

@@ -153,7 +153,7 @@ std::unique_ptr<Level> MakeHopeDelta(const std::string& prefix, LevelOptions opt
     const auto clamped = [keep, scale](const Signal& s, const LevelStep& now) {
       const Tensor square = Cast(Sum(Mul(s.gradient, s.gradient)), DType::kF64);
       const auto there = [&](const std::string& hyper) {
-        return CopyTo(now.hypers.at(hyper), square.device());
+        return ScalarOn(square.device(), now.hypers.at(hyper));
       };
       return Clamp(Sub(there(keep), Mul(there(scale), square)), 1e-6, 1.0 - 1e-6);
     };

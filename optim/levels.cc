@@ -93,6 +93,7 @@ std::unique_ptr<Level> EmaLevel(LevelOptions options, EmaOptions ema) {
                             const LevelStep& now) -> std::optional<Tensor> {
       const Tensor &g = s.gradient, keep = ema.keep(s, now), strength = ema.strength(s, now);
       if (!MayUseKernels({&g, &state[0], &keep, &strength})) return {};
+      if (!HostReads(keep) || !HostReads(strength)) return {};
       const double kept = std::pow(keep.Item(), static_cast<double>(now.writes));
       return WriteAverage(state[0], g,
                           {.keep = keep.Item(),

@@ -113,7 +113,8 @@ class ChainOptimizer : public Optimizer {
   }
 
   UpdateResult Update(NamedTensors params, NamedTensors grads, NamedTensors state, int64_t step,
-                      const NamedTensors& hypers, const PairSumsTap* pairs) const override {
+                      const NamedTensors& hypers, const PairSumsTap* pairs,
+                      StepGuard* guard) const override {
     const OpScope scope("optimizer");
     CheckHypers(hypers);
     DropFrozen(grads);
@@ -121,7 +122,7 @@ class ChainOptimizer : public Optimizer {
     if (pairs != nullptr) TakePairGradients(*pairs, grads);
     UpdateResult result{.params = std::move(params), .state = std::move(state)};
     Tensor* const skipped = skips_ ? &result.state.at(kSkipped) : nullptr;
-    result.gradients = MeasureGradients(grads, clip_norm_, skipped);
+    result.gradients = MeasureGradients(grads, clip_norm_, skipped, guard);
     result.learning_rate = LearningRate(main_, step, hypers).Item();
     std::map<std::string, Hypers> of_step;
     std::map<std::string, Tensors> sums;
@@ -158,8 +159,8 @@ class ChainOptimizer : public Optimizer {
     return averaged;
   }
 
-  int64_t Skipped(const NamedTensors& state) const override {
-    return skips_ ? static_cast<int64_t>(state.at(kSkipped).Item()) : 0;
+  Tensor Skipped(const NamedTensors& state) const override {
+    return skips_ ? state.at(kSkipped) : Tensor();
   }
 
   std::vector<std::string> Summary() const override {
@@ -231,8 +232,8 @@ class ChainOptimizer : public Optimizer {
     const Tensor& scale = result.gradients.scale;
     Tensor finite;  // i32 [], where it is to be asked.
     if (!alone && (skips_ || HostReads(scale))) {
-      if (!std::isfinite(result.grad_norm())) return;
-      const int64_t skipped = Skipped(result.state);
+      if (std::isnan(scale.Item())) return;
+      const int64_t skipped = skips_ ? std::llround(Skipped(result.state).Item()) : 0;
       for (UpdateJob& job : jobs) {
         if (!job.fused) job.step.step -= skipped, job.step.skipped = {};
       }
@@ -279,6 +280,7 @@ class ChainOptimizer : public Optimizer {
 
   // Changes nothing where `finite` is there, and 0.
   void Run(UpdateJob& job, const Tensor& finite) const {
+    const bool in_place = job.param.Unique();
     const Tensor param = finite ? job.param : Tensor();
     const NamedTensors state = finite ? job.state : NamedTensors();
     if (!job.fused) job.chain->Update(job.param, std::move(job.signal), job.state, job.step);
@@ -292,6 +294,11 @@ class ChainOptimizer : public Optimizer {
       if (x.id() != before.id()) x = Where(finite, x, before);
     };
     choose(job.param, param);
+    if (in_place) {  // Who recorded where parameters are finds them there.
+      Tensor kept = param.Detach();
+      Overwrite(kept, job.param);
+      job.param = kept;
+    }
     for (auto& [slot, x] : job.state) choose(x, state.at(slot));
   }
 

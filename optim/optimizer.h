@@ -51,14 +51,17 @@ class Optimizer {
   // `step` counts from 0. Gradients have the names of the parameters; frozen ones may lack theirs.
   // `hypers`, f64 scalars by the config's names ("lr", "beta1", "level.0.keep"), stand in for the
   // config's values: a tape may watch them, as it may the parameters, gradients and state.
+  // A step whose gradients are not finite, or that `guard` is against, updates nothing.
   virtual UpdateResult Update(NamedTensors params, NamedTensors grads, NamedTensors state,
                               int64_t step, const NamedTensors& hypers = {},
-                              const PairSumsTap* pairs = nullptr) const = 0;
+                              const PairSumsTap* pairs = nullptr,
+                              StepGuard* guard = nullptr) const = 0;
 
   // The average of each weight, where the config has one (average_keep); else the parameters.
   virtual NamedTensors Averaged(const NamedTensors& params, const NamedTensors& state) const = 0;
-  // Steps that were skipped for gradients that were not finite.
-  virtual int64_t Skipped(const NamedTensors& state) const = 0;
+  // f64 [], where the state is: steps that were skipped for gradients that were not finite. Empty
+  // where none is.
+  virtual Tensor Skipped(const NamedTensors& state) const = 0;
   // Short lines: optimizer, learning rate, decay and schedule, how many numbers have these and the
   // bytes of their state.
   virtual std::vector<std::string> Summary() const = 0;

@@ -42,6 +42,13 @@ const std::vector<OpRow> kDropoutRows = {
     {.name = "dropout",
      .cases = {Reals({{3, 5}}), Reals({{0, 3}}), Reals({{}}), Reals({{301, 133}})},
      .f = [](const Tensors& x) { return Dropout(x[0], 0.3, RandomStream(3, "dropout", 1)); }},
+    {.name = "dropout_at_a_step",
+     .cases = {Reals({{3, 5}}), Reals({{0, 3}}), Reals({{301, 133}})},
+     .f =
+         [](const Tensors& x) {
+           const Tensor step = CopyTo(Tensor::From<int64_t>({}, {1}), x[0].device());
+           return Dropout(x[0], 0.3, RandomStream(3, "dropout"), step);
+         }},
 };
 
 PALIMPSEST_OP_ROWS(Conv, kConvRows);

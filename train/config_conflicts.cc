@@ -56,6 +56,8 @@ absl::Status CheckConflicts(const TrainConfig& c) {
     return Conflict("tf32 is for device: CUDA; the CPU multiplies f32 as it is: leave tf32 out");
   if (c.tf32() && c.dtype() == "f64")
     return Conflict("tf32 is for products of f32, and dtype is f64: leave tf32 out");
+  if (c.cuda_graph() && c.device() != TrainConfig::CUDA)
+    return Conflict("cuda_graph is for device: CUDA: leave cuda_graph out");
   return CheckPeriods("optimizer", c.optimizer(), c.steps());
 }
 

@@ -90,11 +90,13 @@ std::string WrapWords(const std::string& text, int width, int indent) {
 
 Progress::Progress(FILE* out) : out_(out), live_(IsTerminal(out)), color_(live_ && WantsColor()) {}
 
+bool Progress::Due() const {
+  return live_ && (!shown_ || std::chrono::steady_clock::now() - last_ >= kRedrawInterval);
+}
+
 void Progress::Show(const std::vector<std::string>& fields) {
-  if (!live_) return;
-  const auto now = std::chrono::steady_clock::now();
-  if (shown_ && now - last_ < kRedrawInterval) return;
-  last_ = now;
+  if (!Due()) return;
+  last_ = std::chrono::steady_clock::now();
   ShowNow(fields);
 }
 

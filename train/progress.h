@@ -35,6 +35,8 @@ class Progress {
   Progress& operator=(const Progress&) = delete;
 
   bool live() const { return live_; }
+  // Whether Show would rewrite the line now.
+  bool Due() const;
   // Rewrites the live line, at most ten times a second; nothing where there is none.
   void Show(const std::vector<std::string>& fields);
   // The same, however soon after another.

@@ -6,8 +6,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/tape.h"
-#include "ops/elementwise.h"
-#include "ops/loss.h"
 #include "train/config.h"
 #include "train/device.h"
 #include "train/evaluate.h"
@@ -15,15 +13,6 @@
 #include "train/run_plan.h"
 
 namespace palimpsest {
-namespace {
-
-int64_t CountLabels(const Tensor& labels) {
-  const int32_t* data = labels.data<int32_t>();
-  return labels.size() - std::count(data, data + labels.size(), kIgnoreLabel);
-}
-
-}  // namespace
-
 absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(const TrainConfig& config,
                                                          std::unique_ptr<DataSource> data,
                                                          bool restores) {
@@ -51,6 +40,13 @@ absl::Status Trainer::MakeParams(bool restores) {
     params_ = *std::move(params);
   }
   optimizer_state_ = optimizer_->Init(params_);
+  gradients_ = std::make_unique<BatchGradients>(model_.get(), &config_, device_);
+  if (config_.cuda_graph() && Listen() != nullptr)
+    return absl::InvalidArgumentError(
+        absl::StrCat("cuda_graph: optimizer ", config_.optimizer().name(),
+                     " looks on in the backward pass, with the learning rate of the step, which a "
+                     "recorded pass cannot know; leave cuda_graph out"));
+  if (!Skips()) failed_ = Tensor::Full({}, 0.0, DType::kF64, device_);
   return absl::OkStatus();
 }
 
@@ -70,54 +66,34 @@ LanguageModel& Trainer::model() {
   return *model_;
 }
 
-Trainer::Gradients Trainer::ComputePart(const Examples& part, double share, int64_t index,
-                                        const StatisticSink& statistics) {
-  const RandomStream dropout = RandomStream(config_.seed(), "dropout", step_).Fork(index);
-  Tape tape;
-  tape.Watch(params_);
+bool Trainer::Skips() const { return config_.optimizer().non_finite() == OptimizerConfig::SKIP; }
+
+absl::Status Trainer::Verify() {
+  const int64_t failed = failed_ ? std::llround(failed_.Item()) : 0;
+  if (failed == 0) return absl::OkStatus();
+  step_ -= failed;
+  failed_ = Tensor::Full({}, 0.0, DType::kF64, device_);
+  return ExplainNotFinite();
+}
+
+// Of the step after those done, made once more.
+absl::Status Trainer::ExplainNotFinite() {
+  const FiniteWatch watch;
   LendParams();
-  const ForwardOptions options{.dropout = &dropout, .statistics = statistics};
-  const Tensor labels = CopyTo(part.labels, device_);
-  Tensor loss = CrossEntropy(model_->Forward(part.tokens, options).logits, labels);
-  if (share != 1) loss = Mul(loss, share);
-  return {loss.Item(), tape.Gradient(loss, params_)};
-}
-
-// Parts have the weight of their labels, so that their sum is the gradient of the whole batch.
-Trainer::Gradients Trainer::ComputeGradients(const StatisticSink& statistics) {
-  const Examples batch = data_->TrainBatch(step_, config_.batch());
-  const int64_t parts = config_.grad_accumulation(), rows = config_.batch() / parts;
-  const int64_t all_labels = CountLabels(batch.labels);
-  Gradients sum{};
-  for (int64_t i = 0; i < parts; ++i) {
-    const Examples part{batch.tokens.Rows(i * rows, (i + 1) * rows),
-                        batch.labels.Rows(i * rows, (i + 1) * rows)};
-    const double share =
-        parts == 1 || all_labels == 0
-            ? 1
-            : static_cast<double>(CountLabels(part.labels)) / static_cast<double>(all_labels);
-    Gradients g = ComputePart(part, share, i, i == 0 ? statistics : StatisticSink());
-    sum.loss += g.loss;
-    if (i == 0) {
-      sum.grads = std::move(g.grads);
-      continue;
-    }
-    for (auto& [path, grad] : sum.grads) grad = Add(grad, g.grads.at(path));
+  const auto [loss, gradients] =
+      gradients_->ByOps(data_->TrainBatch(step_, config_.batch()), step_, params_);
+  std::string what = absl::StrCat("the loss is ", loss.Item());
+  if (std::isfinite(loss.Item())) {
+    const auto bad = std::find_if_not(gradients.begin(), gradients.end(),
+                                      [](const auto& entry) { return AllFinite(entry.second); });
+    what = absl::StrCat("the gradient of ", bad == gradients.end() ? "(their norm)" : bad->first,
+                        " is not finite");
   }
-  return sum;
-}
-
-absl::Status Trainer::ExplainNotFinite(const std::string& what) {
-  std::string first;
+  std::string first = absl::StrCat("it began where ", watch.first());
   for (const auto& [path, param] : params_) {
     if (AllFinite(param)) continue;
     first = absl::StrCat("parameter ", path, " ", Describe(param), " was not finite before");
     break;
-  }
-  if (first.empty()) {
-    const FiniteWatch watch;
-    ComputeGradients();
-    first = absl::StrCat("it began where ", watch.first());
   }
   return absl::InternalError(
       absl::StrCat("step ", step_ + 1, ": ", what, "; ", first,
@@ -145,33 +121,30 @@ absl::StatusOr<StepResult> Trainer::Step(bool with_statistics, const GradientSin
   const StatisticSink sink = [&](const std::string& path, double value) {
     statistics[path] = value;
   };
-  Gradients gradients = ComputeGradients(with_statistics ? sink : StatisticSink());
+  LendParams();
+  BatchGradients::Result batch = gradients_->Of(data_->TrainBatch(step_, config_.batch()), step_,
+                                                params_, with_statistics ? sink : StatisticSink());
   if (absl::Status s = CheckSeen(pairs.get()); !s.ok()) return s;
-  const bool skips = config_.optimizer().non_finite() == OptimizerConfig::SKIP;
-  if (!std::isfinite(gradients.loss) && !skips)
-    return ExplainNotFinite(absl::StrCat("the loss is ", gradients.loss));
-  // Skipped as a gradient that is not finite is, which it may well have.
-  if (!std::isfinite(gradients.loss)) {
-    Tensor& g = gradients.grads.begin()->second;
-    g = Tensor::Full(g.shape(), gradients.loss, g.dtype(), g.device());
-  }
-  if (see_gradients) see_gradients(gradients.grads);
+  if (see_gradients) see_gradients(batch.gradients);
   TakeParamsBack();
-  UpdateResult update = optimizer_->Update(std::move(params_), std::move(gradients.grads),
-                                           std::move(optimizer_state_), step_, {}, pairs.get());
+  StepGuard guard{.loss = batch.loss, .failed = std::exchange(failed_, Tensor())};
+  UpdateResult update =
+      optimizer_->Update(std::move(params_), std::move(batch.gradients),
+                         std::move(optimizer_state_), step_, {}, pairs.get(), &guard);
   params_ = std::move(update.params);
   optimizer_state_ = std::move(update.state);
-  if (!update.non_finite().empty() && !skips)
-    return ExplainNotFinite(
-        absl::StrCat("the gradient of ", update.non_finite(), " is not finite"));
+  failed_ = std::move(guard.failed);
   ++step_;
-  return StepResult{step_,
-                    gradients.loss,
-                    update.grad_norm(),
-                    update.learning_rate,
-                    optimizer_->Skipped(optimizer_state_),
-                    tokens(),
-                    std::move(statistics)};
+  if (device_ == Device::kCpu) {
+    if (absl::Status s = Verify(); !s.ok()) return s;
+  }
+  return StepResult{.step = step_,
+                    .learning_rate = update.learning_rate,
+                    .tokens = tokens(),
+                    .statistics = std::move(statistics),
+                    .batch_loss = batch.loss,
+                    .steps_skipped = optimizer_->Skipped(optimizer_state_),
+                    .gradients = std::move(update.gradients)};
 }
 
 Score Trainer::Evaluate(int64_t batches) {
@@ -184,7 +157,8 @@ std::optional<Score> Trainer::EvaluateUnless(absl::FunctionRef<bool()> stop, int
   return palimpsest::EvaluateUnless(stop, *model_, *data_, config_.batch(), batches);
 }
 
-absl::StatusOr<Checkpoint> Trainer::MakeCheckpoint(const std::string& version) const {
+absl::StatusOr<Checkpoint> Trainer::MakeCheckpoint(const std::string& version) {
+  if (absl::Status s = Verify(); !s.ok()) return s;
   for (const auto& [path, param] : params_) {
     if (!AllFinite(param))
       return absl::InternalError(absl::StrCat("step ", step_, ": the update made parameter ", path,

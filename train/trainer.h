@@ -1,6 +1,7 @@
 #ifndef TRAIN_TRAINER_H_
 #define TRAIN_TRAINER_H_
 
+#include <cmath>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -14,6 +15,7 @@
 #include "nn/model.h"
 #include "optim/optimizer.h"
 #include "tasks/data.h"
+#include "train/batch_gradients.h"
 #include "train/checkpoint.h"
 #include "train/config.pb.h"
 #include "train/metrics.h"
@@ -22,14 +24,20 @@ namespace palimpsest {
 
 struct StepResult {
   int64_t step;  // Steps done, this one included.
-  double loss;   // Of the batch, before the update.
-  double grad_norm, learning_rate;
-  // Steps so far that updated nothing, where the optimizer skips those with gradients that are not
-  // finite.
-  int64_t skipped;
+  double learning_rate;
   int64_t tokens;  // Trained on so far.
   // What the model's parts said of the batch (its first part, with accumulation), if asked for.
   std::map<std::string, double> statistics = {};
+
+  // These wait for the device.
+  double loss() const { return batch_loss.Item(); }  // Of the batch, before the update.
+  double grad_norm() const { return gradients.Norm(); }
+  // Steps so far that updated nothing, where the optimizer skips those with gradients that are not
+  // finite.
+  int64_t skipped() const { return steps_skipped ? std::llround(steps_skipped.Item()) : 0; }
+
+  Tensor batch_loss = {}, steps_skipped = {};  // f64 [], on the device.
+  GradientNorms gradients = {};
 };
 
 // A model, its data and its optimizer. Step after step is a function of the config alone: of no
@@ -45,18 +53,23 @@ class Trainer {
 
   using GradientSink = std::function<void(const NamedTensors& gradients)>;
 
-  // Forward, loss, backward, update. A loss or gradient that is not finite is an Internal error
-  // that names the step, the op and the tensor; nothing is updated then. `see_gradients`, if given,
-  // gets the parameters' gradients of the whole batch, before the optimizer clips them.
+  // Forward, loss, backward, update. Waits for no device, but for statistics. `see_gradients`, if
+  // given, gets the parameters' gradients of the whole batch, before the optimizer clips them.
+  // A loss or gradient that is not finite updates nothing, and nor does any step after it, unless
+  // the optimizer skips those; on the CPU the step fails as Verify would.
   absl::StatusOr<StepResult> Step(bool with_statistics = false,
                                   const GradientSink& see_gradients = {});
+  // OK if all steps so far were made. Else back to before the first that was not: an Internal error
+  // that names the step, the op and the tensor where it began. Waits for the device.
+  absl::Status Verify();
   // With the average of the weights, if the optimizer has one.
   // At most `batches` batches spread over the validation data; without a limit all of it.
   Score Evaluate(int64_t batches = INT64_MAX);
   // The same, or nothing if `stop` said so between two batches.
   std::optional<Score> EvaluateUnless(absl::FunctionRef<bool()> stop, int64_t batches = INT64_MAX);
 
-  absl::StatusOr<Checkpoint> MakeCheckpoint(const std::string& version) const;
+  // Of what Verify has found right.
+  absl::StatusOr<Checkpoint> MakeCheckpoint(const std::string& version);
   // `where` is the checkpoint's file, for messages.
   absl::Status Restore(const std::string& where, Checkpoint checkpoint);
 
@@ -64,6 +77,7 @@ class Trainer {
   Device device() const { return device_; }
   const DataSource& data() const { return *data_; }
   const Optimizer& optimizer() const { return *optimizer_; }
+  const BatchGradients& gradients() const { return *gradients_; }
   // With the current parameters.
   LanguageModel& model();
   const NamedTensors& params() const { return params_; }
@@ -71,28 +85,23 @@ class Trainer {
   int64_t tokens() const { return step_ * config_.batch() * config_.length(); }
 
  private:
-  struct Gradients {
-    double loss;
-    NamedTensors grads;
-  };
-
   explicit Trainer(TrainConfig config) : config_(std::move(config)) {}
   absl::Status MakeParams(bool restores);
   void LendParams();
   void TakeParamsBack();
   // Alive while gradients are computed: what the optimizer wants to know besides them.
   std::unique_ptr<PairSumsTap> Listen() const;
-  Gradients ComputeGradients(const StatisticSink& statistics = {});
-  Gradients ComputePart(const Examples& part, double share, int64_t index,
-                        const StatisticSink& statistics);
-  absl::Status ExplainNotFinite(const std::string& what);
+  bool Skips() const;
+  absl::Status ExplainNotFinite();
 
   TrainConfig config_;
   std::unique_ptr<DataSource> data_;
   std::unique_ptr<LanguageModel> model_;
   std::unique_ptr<Optimizer> optimizer_;
   Device device_ = Device::kCpu;
+  std::unique_ptr<BatchGradients> gradients_;
   NamedTensors params_, optimizer_state_;
+  Tensor failed_;  // f64 [], on the device: see StepGuard. Empty where such steps are skipped.
   int64_t step_ = 0;
 };
 

@@ -44,7 +44,7 @@ std::vector<double> Losses(Trainer* trainer, int steps) {
   for (int i = 0; i < steps; ++i) {
     const absl::StatusOr<StepResult> result = trainer->Step();
     PALIMPSEST_CHECK(result.ok()) << std::string(result.status().message());
-    losses.push_back(result->loss);
+    losses.push_back(result->loss());
   }
   return losses;
 }
@@ -159,8 +159,8 @@ TEST_P(AnyMixerTest, PartsOfABatchHaveItsGradient) {
   const auto parts = Make(config);
   for (int i = 0; i < 3; ++i) {
     const StepResult a = *whole->Step(), b = *parts->Step();
-    EXPECT_NEAR(a.loss, b.loss, 1e-9);
-    EXPECT_NEAR(a.grad_norm, b.grad_norm, 1e-8);
+    EXPECT_NEAR(a.loss(), b.loss(), 1e-9);
+    EXPECT_NEAR(a.grad_norm(), b.grad_norm(), 1e-8);
   }
 }
 

@@ -130,9 +130,15 @@ absl::Status TrainingLoop::RunStep() {
       trainer_.Step(logged && dir_ != nullptr, evaluated ? tell_logs : Trainer::GradientSink());
   if (!result.ok()) return result.status();
   if (!heard.ok()) return heard;
+  // Whoever looks waits for the device; it is not looked at otherwise.
+  const bool looks = logged || progress_.Due();
+  if (looks) {
+    if (absl::Status s = trainer_.Verify(); !s.ok()) return s;
+  }
   throughput_.Stop(config_.batch() * config_.length());
-  loss_ = result->loss;
-  if (absl::Status s = Report(*result); !s.ok()) return s;
+  if (looks) {
+    if (absl::Status s = Report(*result); !s.ok()) return s;
+  }
   // The end is saved before the evaluation of everything, which may take long.
   if (AtEnd() || Due(result->step, config_.checkpoint_every())) {
     if (absl::Status s = Save(); !s.ok()) return s;
@@ -177,25 +183,27 @@ absl::Status TrainingLoop::CheckOutput() {
 }
 
 absl::Status TrainingLoop::Report(const StepResult& r) {
+  loss_ = r.loss();
   const int64_t tokens_left = (config_.steps() - r.step) * config_.batch() * config_.length();
   std::vector<std::string> fields = Fields(r.step);
   fields.insert(fields.end(),
-                {absl::StrFormat("loss %.4f", r.loss), absl::StrFormat("lr %.1e", r.learning_rate),
-                 absl::StrFormat("grad %.2f", r.grad_norm),
+                {absl::StrFormat("loss %.4f", loss_), absl::StrFormat("lr %.1e", r.learning_rate),
+                 absl::StrFormat("grad %.2f", r.grad_norm()),
                  FormatCount(throughput_.tokens_per_second()) + " tok/s",
                  FormatBytes(Allocator::Of(trainer_.device()).stats().peak_bytes),
                  "ETA " + FormatDuration(static_cast<double>(tokens_left) /
                                          throughput_.tokens_per_second())});
-  if (r.skipped > 0) fields.push_back(absl::StrCat(r.skipped, " skipped"));
+  if (const int64_t skipped = r.skipped(); skipped > 0)
+    fields.push_back(absl::StrCat(skipped, " skipped"));
   progress_.Show(fields);
   for (const std::string& warning : liveness_.See(r.step, r.statistics)) progress_.Print(warning);
   if (!AtEnd() && !Due(r.step, config_.log_every())) return absl::OkStatus();
   if (!progress_.live()) progress_.PrintFields(fields);
   nlohmann::ordered_json line{{"step", r.step},
-                              {"loss", r.loss},
+                              {"loss", loss_},
                               {"learning_rate", r.learning_rate},
-                              {"grad_norm", r.grad_norm},
-                              {"skipped", r.skipped},
+                              {"grad_norm", r.grad_norm()},
+                              {"skipped", r.skipped()},
                               {"tokens", r.tokens},
                               {"seconds", throughput_.seconds()},
                               {"tokens_per_second", throughput_.tokens_per_second()}};
@@ -204,6 +212,7 @@ absl::Status TrainingLoop::Report(const StepResult& r) {
 }
 
 absl::Status TrainingLoop::Evaluate(bool whole) {
+  if (absl::Status s = trainer_.Verify(); !s.ok()) return s;
   std::vector<std::string> fields = Fields(trainer_.step());
   if (whole) {
     std::vector<std::string> meanwhile = fields;

@@ -95,8 +95,8 @@ TEST_P(EveryRow, Trains) {
   for (int step = 0; step < 2; ++step) {
     const absl::StatusOr<StepResult> result = (*trainer)->Step();
     ASSERT_TRUE(result.ok()) << result.status();
-    EXPECT_TRUE(std::isfinite(result->loss));
-    EXPECT_GT(result->grad_norm, 0.0);
+    EXPECT_TRUE(std::isfinite(result->loss()));
+    EXPECT_GT(result->grad_norm(), 0.0);
   }
 }
 

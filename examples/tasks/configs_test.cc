@@ -29,7 +29,7 @@ TEST(Configs, TakeAStep) {
     ASSERT_TRUE(trainer.ok()) << trainer.status();
     const absl::StatusOr<StepResult> result = (*trainer)->Step();
     ASSERT_TRUE(result.ok()) << result.status();
-    EXPECT_GT(result->grad_norm, 0);
+    EXPECT_GT(result->grad_norm(), 0);
   }
 }
 

@@ -28,15 +28,27 @@ const std::string& WhyNone() {
 
 }  // namespace
 
+namespace {
+
+cudaStream_t NewStream() {
+  cudaStream_t made;
+  PALIMPSEST_CUDA_CHECK(cudaStreamCreateWithFlags(&made, cudaStreamNonBlocking));
+  return made;
+}
+
+}  // namespace
+
 bool CudaPresent() { return WhyNone().empty(); }
 
 cudaStream_t CudaStream() {
-  static const cudaStream_t stream = [] {
-    cudaStream_t made;
-    PALIMPSEST_CUDA_CHECK(cudaStreamCreateWithFlags(&made, cudaStreamNonBlocking));
-    return made;
-  }();
+  static const cudaStream_t stream = NewStream();
   return stream;
+}
+
+bool IsRecording() {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  PALIMPSEST_CUDA_CHECK(cudaStreamIsCapturing(CudaStream(), &status));
+  return status != cudaStreamCaptureStatusNone;
 }
 
 }  // namespace PALIMPSEST_CUDA_FLAVOR
@@ -63,9 +75,19 @@ int64_t Limit() {
   return static_cast<int64_t>(free);
 }
 
+// Memory is not part of what a graph records: it is had from another stream meanwhile.
+template <typename F>
+cudaError_t OnMemoryStream(F f) {
+  if (!IsRecording()) return f(CudaStream());
+  static const cudaStream_t aside = NewStream();
+  const cudaError_t error = f(aside);
+  return error == cudaSuccess ? cudaStreamSynchronize(aside) : error;
+}
+
 void* Allocate(int64_t bytes) {
   void* data = nullptr;
-  const cudaError_t error = cudaMallocAsync(&data, bytes, CudaStream());
+  const cudaError_t error =
+      OnMemoryStream([&](cudaStream_t stream) { return cudaMallocAsync(&data, bytes, stream); });
   if (error == cudaErrorMemoryAllocation) {
     (void)cudaGetLastError();
     return nullptr;
@@ -74,7 +96,10 @@ void* Allocate(int64_t bytes) {
   return data;
 }
 
-void Free(void* data) { PALIMPSEST_CUDA_CHECK(cudaFreeAsync(data, CudaStream())); }
+void Free(void* data) {
+  PALIMPSEST_CUDA_CHECK(
+      OnMemoryStream([&](cudaStream_t stream) { return cudaFreeAsync(data, stream); }));
+}
 
 void Fill(void* data, int byte, int64_t bytes) {
   PALIMPSEST_CUDA_CHECK(cudaMemsetAsync(data, byte, bytes, CudaStream()));

@@ -27,6 +27,9 @@ inline namespace PALIMPSEST_CUDA_FLAVOR {
 // The stream on which everything runs: memory, copies, kernels.
 cudaStream_t CudaStream();
 
+// Whether what runs there is recorded for a graph, and not done.
+bool IsRecording();
+
 // Whether there is a device that this driver can use. Asked once.
 bool CudaPresent();
 

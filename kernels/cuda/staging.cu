@@ -14,6 +14,12 @@ namespace {
 constexpr int64_t kPieceBytes = int64_t{64} << 10;
 constexpr int kPieces = 256;
 
+char* MakePinned(int64_t bytes) {
+  char* data = nullptr;
+  PALIMPSEST_CUDA_CHECK(cudaMallocHost(&data, bytes));
+  return data;
+}
+
 // Pieces of pinned memory, used in turn; each waits for its last copy before it is filled again.
 class Staging {
  public:
@@ -43,8 +49,7 @@ class Staging {
   };
 
   Staging() {
-    char* data = nullptr;
-    PALIMPSEST_CUDA_CHECK(cudaMallocHost(&data, kPieceBytes * kPieces));
+    char* data = MakePinned(kPieceBytes * kPieces);
     for (Piece& piece : pieces_) {
       piece.data = std::exchange(data, data + kPieceBytes);
       PALIMPSEST_CUDA_CHECK(cudaEventCreateWithFlags(&piece.copied, cudaEventDisableTiming));
@@ -56,9 +61,22 @@ class Staging {
   int next_ = 0;
 };
 
+KeptCopies& Kept() {
+  static auto* kept = new KeptCopies;
+  return *kept;
+}
+
 }  // namespace
 
+KeptCopies TakeKeptCopies() { return std::exchange(Kept(), {}); }
+
 void CopyToDevice(void* to, const void* from, int64_t bytes) {
+  if (IsRecording()) {
+    char* kept = Kept().emplace_back(MakePinned(bytes)).get();
+    std::memcpy(kept, from, bytes);
+    PALIMPSEST_CUDA_CHECK(cudaMemcpyAsync(to, kept, bytes, cudaMemcpyHostToDevice, CudaStream()));
+    return;
+  }
   Staging::Get().Copy(static_cast<char*>(to), static_cast<const char*>(from), bytes);
 }
 

@@ -81,6 +81,42 @@ bool IsAligned(const void* data, uint32_t bytes) {
   return reinterpret_cast<uintptr_t>(data) % bytes == 0;
 }
 
+// A matrix, or as many as its layout says.
+struct Matrix {
+  const void* data;
+  cublasLtMatrixLayoutOpaque_t layout;
+};
+
+// d = scale op(a) op(b) + keep c
+void Multiply(const cublasLtMatmulDescOpaque_t& desc, double scale, const Matrix& a,
+              const Matrix& b, double keep, const Matrix& c, void* to,
+              const cublasLtMatrixLayoutOpaque_t& d) {
+  const palimpsest::simulator::OpenMemory open("cublasLtMatmul");
+  const auto m = static_cast<int64_t>(d.rows), n = static_cast<int64_t>(d.cols);
+  const bool transposed = desc.transpose_a == CUBLAS_OP_T;
+  const auto k = static_cast<int64_t>(transposed ? a.layout.rows : a.layout.cols);
+  for (int64_t item = 0; item < d.batch; ++item) {
+    const std::vector<double> left = Rows(a.data, a.layout, item, desc.transpose_a, desc.compute);
+    const std::vector<double> right = Rows(b.data, b.layout, item, desc.transpose_b, desc.compute);
+    std::vector<double> sums(m * n);
+    palimpsest::gemm(palimpsest::Device::kCpu, {.m = m,
+                                                .n = n,
+                                                .k = k,
+                                                .a = {left.data(), k},
+                                                .b = {right.data(), n},
+                                                .c = {sums.data(), n},
+                                                .dtype = palimpsest::DType::kF64,
+                                                .out = palimpsest::DType::kF64});
+    for (int64_t i = 0; i < m; ++i) {
+      for (int64_t j = 0; j < n; ++j) {
+        const double old =
+            keep == 0.0 ? 0.0 : keep * Read(c.data, c.layout.type, At(c.layout, item, i, j));
+        Write(to, d.type, At(d, item, i, j), scale * sums[i * n + j] + old);
+      }
+    }
+  }
+}
+
 }  // namespace
 
 cublasStatus_t cublasLtCreate(cublasLtHandle_t* handle) {
@@ -97,36 +133,17 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t desc, const
                               cublasLtMatrixLayout_t bl, const void* beta, const void* c,
                               cublasLtMatrixLayout_t cl, void* d, cublasLtMatrixLayout_t dl,
                               const cublasLtMatmulAlgo_t* algo, void* workspace, size_t,
-                              cudaStream_t) {
+                              cudaStream_t stream) {
   const void* const pointers[] = {a, b, c, d};
   for (int i = 0; i < 4; ++i) {
     if (!palimpsest::simulator::IsDeviceMemory(pointers[i])) return CUBLAS_STATUS_INVALID_VALUE;
     if (!IsAligned(pointers[i], algo->alignment[i])) return CUBLAS_STATUS_NOT_SUPPORTED;
   }
   if (!palimpsest::simulator::IsDeviceMemory(workspace)) return CUBLAS_STATUS_INVALID_VALUE;
-  const palimpsest::simulator::OpenMemory open("cublasLtMatmul");
   const double scale = Read(alpha, desc->scale, 0), keep = Read(beta, desc->scale, 0);
-  const auto inner = static_cast<int64_t>(desc->transpose_a == CUBLAS_OP_T ? al->rows : al->cols);
-  for (int64_t item = 0; item < dl->batch; ++item) {
-    const std::vector<double> left = Rows(a, *al, item, desc->transpose_a, desc->compute);
-    const std::vector<double> right = Rows(b, *bl, item, desc->transpose_b, desc->compute);
-    const auto m = static_cast<int64_t>(dl->rows), n = static_cast<int64_t>(dl->cols);
-    std::vector<double> sums(m * n);
-    palimpsest::gemm(palimpsest::Device::kCpu, {.m = m,
-                                                .n = n,
-                                                .k = inner,
-                                                .a = {left.data(), inner},
-                                                .b = {right.data(), n},
-                                                .c = {sums.data(), n},
-                                                .dtype = palimpsest::DType::kF64,
-                                                .out = palimpsest::DType::kF64});
-    for (int64_t i = 0; i < m; ++i) {
-      for (int64_t j = 0; j < n; ++j) {
-        const double old = keep == 0.0 ? 0.0 : keep * Read(c, cl->type, At(*cl, item, i, j));
-        Write(d, dl->type, At(*dl, item, i, j), scale * sums[i * n + j] + old);
-      }
-    }
-  }
+  palimpsest::simulator::Do(stream, [=, desc = *desc, al = *al, bl = *bl, cl = *cl, dl = *dl] {
+    Multiply(desc, scale, {a, al}, {b, bl}, keep, {c, cl}, d, dl);
+  });
   return CUBLAS_STATUS_SUCCESS;
 }
 

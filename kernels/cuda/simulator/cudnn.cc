@@ -6,10 +6,15 @@
 
 #include "kernels/cuda/simulator/cudnn_execution.h"
 #include "kernels/cuda/simulator/memory.h"
+#include "kernels/cuda/simulator/stream.h"
 
 namespace {
 
 using palimpsest::simulator::CudnnObject;
+
+struct Handle {
+  cudaStream_t stream = nullptr;
+};
 
 CudnnObject* Of(cudnnBackendDescriptor_t x) { return static_cast<CudnnObject*>(x); }
 
@@ -28,8 +33,7 @@ size_t SizeOf(cudnnBackendAttributeType_t type) {
 }  // namespace
 
 cudnnStatus_t cudnnCreate(cudnnHandle_t* handle) {
-  static int made;
-  *handle = &made;
+  *handle = new Handle;
   return CUDNN_STATUS_SUCCESS;
 }
 const char* cudnnGetErrorString(cudnnStatus_t status) {
@@ -37,7 +41,10 @@ const char* cudnnGetErrorString(cudnnStatus_t status) {
   return kNames[status];
 }
 void cudnnGetLastErrorString(char* message, size_t) { message[0] = '\0'; }
-cudnnStatus_t cudnnSetStream(cudnnHandle_t, cudaStream_t) { return CUDNN_STATUS_SUCCESS; }
+cudnnStatus_t cudnnSetStream(cudnnHandle_t handle, cudaStream_t stream) {
+  static_cast<Handle*>(handle)->stream = stream;
+  return CUDNN_STATUS_SUCCESS;
+}
 
 cudnnStatus_t cudnnBackendCreateDescriptor(cudnnBackendDescriptorType_t type,
                                            cudnnBackendDescriptor_t* descriptor) {
@@ -89,13 +96,15 @@ cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t descriptor,
   return CUDNN_STATUS_SUCCESS;
 }
 
-cudnnStatus_t cudnnBackendExecute(cudnnHandle_t, cudnnBackendDescriptor_t plan,
+cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t plan,
                                   cudnnBackendDescriptor_t pack) {
-  const palimpsest::simulator::OpenMemory open("cudnnBackendExecute");
   const CudnnObject& graph = Of(plan)
                                  ->Child(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG)
                                  .Child(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH);
-  palimpsest::simulator::RunCudnnGraph(graph, *Of(pack));
+  palimpsest::simulator::Do(static_cast<Handle*>(handle)->stream, [&graph, pack = *Of(pack)] {
+    const palimpsest::simulator::OpenMemory open("cudnnBackendExecute");
+    palimpsest::simulator::RunCudnnGraph(graph, pack);
+  });
   return CUDNN_STATUS_SUCCESS;
 }
 
