@@ -44,14 +44,21 @@ std::vector<const void*> Places(const NamedTensors& params) {
 
 }  // namespace
 
-BatchGradients::Inputs BatchGradients::Place(const Examples& batch, int64_t step) const {
+BatchGradients::Inputs BatchGradients::OnHost(const Examples& batch, int64_t step) const {
   CheckTokens(batch.tokens, config_.model().vocab_size());
   const std::vector<double> shares = Shares(batch.labels, config_.grad_accumulation());
   const Shape parts = {static_cast<int64_t>(shares.size())};
-  return {.tokens = CopyTo(batch.tokens, device_),
-          .labels = CopyTo(batch.labels, device_),
-          .shares = CopyTo(Tensor::FromVector(parts, shares, DType::kF64), device_),
-          .step = CopyTo(Tensor::From<int64_t>({}, {step}), device_)};
+  return {.tokens = batch.tokens,
+          .labels = batch.labels,
+          .shares = Tensor::FromVector(parts, shares, DType::kF64),
+          .step = Tensor::From<int64_t>({}, {step})};
+}
+
+BatchGradients::Inputs BatchGradients::Placed(const Inputs& in) const {
+  return {.tokens = CopyTo(in.tokens, device_),
+          .labels = CopyTo(in.labels, device_),
+          .shares = CopyTo(in.shares, device_),
+          .step = CopyTo(in.step, device_)};
 }
 
 BatchGradients::Result BatchGradients::ComputePart(const Inputs& in, int64_t part,
@@ -84,7 +91,7 @@ BatchGradients::Result BatchGradients::Compute(const Inputs& in, const NamedTens
 BatchGradients::Result BatchGradients::ByOps(const Examples& batch, int64_t step,
                                              const NamedTensors& params,
                                              const StatisticSink& statistics) {
-  Result result = Compute(Place(batch, step), params, statistics);
+  Result result = Compute(Placed(OnHost(batch, step)), params, statistics);
   result.loss = Cast(result.loss, DType::kF64);
   return result;
 }
@@ -102,9 +109,9 @@ BatchGradients::Result BatchGradients::Of(const Examples& batch, int64_t step,
   // The first loads what its ops need.
   const bool begins = !std::exchange(begun_, true);
   if (!config_.cuda_graph() || begins || statistics) return ByOps(batch, step, params, statistics);
-  Inputs in = Place(batch, step);
+  const Inputs in = OnHost(batch, step);
   if (recorded_.params != Places(params)) {
-    Record(std::move(in), params);
+    Record(Placed(in), params);
   } else {
     Overwrite(recorded_.inputs.tokens, in.tokens);
     Overwrite(recorded_.inputs.labels, in.labels);

@@ -37,7 +37,7 @@ class BatchGradients {
   int64_t recordings() const { return recordings_; }
 
  private:
-  // What the result depends on besides the parameters, on the device.
+  // What the result depends on besides the parameters.
   struct Inputs {
     Tensor tokens, labels;  // i32 [batch, time]
     Tensor shares;          // [parts]: of each part's labels, of all.
@@ -50,7 +50,8 @@ class BatchGradients {
     std::unique_ptr<DeviceGraph> graph;
   };
 
-  Inputs Place(const Examples& batch, int64_t step) const;
+  Inputs OnHost(const Examples& batch, int64_t step) const;
+  Inputs Placed(const Inputs& in) const;
   Result Compute(const Inputs& in, const NamedTensors& params, const StatisticSink& statistics);
   Result ComputePart(const Inputs& in, int64_t part, const NamedTensors& params,
                      const StatisticSink& statistics);

@@ -61,7 +61,7 @@ bool FreeToChange(const std::string& path) {
 
 std::string ValueOr(const std::map<std::string, std::string>& values, const std::string& path) {
   const auto it = values.find(path);
-  return it == values.end() ? "default" : it->second;
+  return it == values.end() ? "unset" : it->second;
 }
 
 }  // namespace
@@ -170,8 +170,8 @@ bool BearsOnNoResult(const std::string& field) {
 
 absl::Status CheckSameRun(TrainConfig before, TrainConfig after) {
   // A field that a later version added, and left at its default, is no difference.
-  ClearDefaults(&before);
-  ClearDefaults(&after);
+  MakeDefaultsExplicit(&before);
+  MakeDefaultsExplicit(&after);
   const std::map<std::string, std::string> old_values = FlattenProto(before),
                                            new_values = FlattenProto(after);
   std::set<std::string> paths;

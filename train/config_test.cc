@@ -111,7 +111,7 @@ TEST(CheckSameRun, NamesWhatBearsOnResults) {
   after.mutable_model()->set_width(32);
   after.set_seed(3);
   EXPECT_THAT(Message(CheckSameRun(before, after)),
-              AllOf(HasSubstr("model.width (64 -> 32)"), HasSubstr("seed (default -> 3)"),
+              AllOf(HasSubstr("model.width (64 -> 32)"), HasSubstr("seed (0 -> 3)"),
                     Not(HasSubstr("steps")), Not(HasSubstr("\n"))));
 }
 
@@ -125,7 +125,7 @@ TEST(CheckSameRun, AFieldThatWasUnknownThenIsAtItsDefault) {
   EXPECT_TRUE(CheckSameRun(after, *before).ok());
   after.set_device(TrainConfig::CUDA);
   EXPECT_THAT(Message(CheckSameRun(*before, after)),
-              HasSubstr("config: device (default -> CUDA); "));
+              HasSubstr("config: device (CPU -> CUDA); "));
 }
 
 TEST(ValidateConfig, Tf32IsForProductsOfF32OnCuda) {
