@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/allocator.h"
+#include "kernels/gemm.h"
 #include "train/device.h"
 #include "train/generate.h"
 #include "train/proto_text.h"
@@ -80,6 +81,18 @@ TEST_P(TrainingOnDevice, TrainsInBf16) {
   for (int step = 1; step <= 10; ++step) {
     const double want = StepLoss(*here), got = StepLoss(*there);
     ASSERT_NEAR(got, want, 2e-2 * want) << "step " << step;
+  }
+}
+
+TEST_P(TrainingOnDevice, GoesInTf32AsInF32ButForWhatThatRounds) {
+  const auto exact = Make(TrainConfig::CUDA), rounded = Make(TrainConfig::CUDA);
+  for (int step = 1; step <= 2; ++step) {
+    AllowTf32(true);
+    const double got = StepLoss(*rounded);
+    AllowTf32(false);
+    const double want = StepLoss(*exact);
+    EXPECT_NE(got, want) << "step " << step;
+    EXPECT_NEAR(got, want, 5e-3 * want) << "step " << step;
   }
 }
 
