@@ -124,8 +124,7 @@ TEST(CheckSameRun, AFieldThatWasUnknownThenIsAtItsDefault) {
   EXPECT_TRUE(CheckSameRun(*before, after).ok()) << CheckSameRun(*before, after);
   EXPECT_TRUE(CheckSameRun(after, *before).ok());
   after.set_device(TrainConfig::CUDA);
-  EXPECT_THAT(Message(CheckSameRun(*before, after)),
-              HasSubstr("config: device (CPU -> CUDA); "));
+  EXPECT_THAT(Message(CheckSameRun(*before, after)), HasSubstr("config: device (CPU -> CUDA); "));
 }
 
 TEST(ValidateConfig, Tf32IsForProductsOfF32OnCuda) {
