@@ -12,10 +12,9 @@ inline namespace PALIMPSEST_CUDA_FLAVOR {
 // The problem, in the largest tiles of which numbers(tile) elements N fit into shared memory.
 template <typename N, typename Numbers>
 device::Attention AttentionOf(const CausalAttentionArgs& args, Numbers numbers) {
-  constexpr size_t kShared = size_t{227} << 10;
   int tile = device::kMaxAttentionTile;
-  while (tile > 1 && numbers(tile) * sizeof(N) > kShared) tile /= 2;
-  PALIMPSEST_CHECK(numbers(tile) * sizeof(N) <= kShared)
+  while (tile > 1 && numbers(tile) * sizeof(N) > device::kMaxShared) tile /= 2;
+  PALIMPSEST_CHECK(numbers(tile) * sizeof(N) <= device::kMaxShared)
       << "heads of keys of " << args.key << " and values of " << args.value
       << " are too large for CUDA";
   return {.batch = args.batch,

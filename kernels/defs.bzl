@@ -54,7 +54,7 @@ def simulated_library(name, srcs, deps, hdrs = [], visibility = None):
         ] + ["//core", "//kernels/cuda/simulator:headers"],
     )
 
-def kernel(name, cuda = False, srcs = [], deps = [], cuda_deps = [], kernels = [], textual_hdrs = [], copts = []):
+def kernel(name, cuda = False, srcs = [], deps = [], cuda_srcs = [], cuda_deps = [], kernels = [], textual_hdrs = [], copts = []):
     """NAME.h and NAME.cc, and NAME.cu where there is CUDA. Depend on it as :NAME; tests that want the
     simulated GPU, too, on :NAME_simulated.
 
@@ -65,6 +65,7 @@ def kernel(name, cuda = False, srcs = [], deps = [], cuda_deps = [], kernels = [
       cuda: whether there is a NAME.cu.
       srcs: other .cc files of the CPU's part.
       deps: what NAME.h and NAME.cc include; //core is among them.
+      cuda_srcs: other .cu files.
       cuda_deps: what NAME.cu includes beyond these: labels of @local_cuda are resolved only with CUDA.
       kernels: other kernels, by name, that each implementation calls on its own device.
       textual_hdrs: headers for NAME.cc alone.
@@ -82,14 +83,14 @@ def kernel(name, cuda = False, srcs = [], deps = [], cuda_deps = [], kernels = [
     if cuda:
         cuda_library(
             name = name + "_cuda",
-            srcs = [name + ".cu"],
+            srcs = [name + ".cu"] + cuda_srcs,
             alwayslink = True,
             visibility = ["//visibility:private"],
             deps = [":" + name + "_cpu"] + cuda_deps + [":" + other + "_cuda" for other in kernels],
         )
         simulated_library(
             name = name + "_simulated",
-            srcs = [name + ".cu"],
+            srcs = [name + ".cu"] + cuda_srcs,
             visibility = ["//:__subpackages__"],
             deps = [":" + name + "_cpu"] + cuda_deps + [":" + other + "_simulated" for other in kernels],
         )

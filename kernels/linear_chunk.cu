@@ -1,13 +1,10 @@
 #include <vector>
 
 #include "core/tensor.h"
-#include "kernels/cuda/dispatch.h"
-#include "kernels/device/chunk_backward.cuh"
 #include "kernels/device/chunk_channels.cuh"
-#include "kernels/device/chunk_forward.cuh"
 #include "kernels/device/chunk_number.cuh"
-#include "kernels/device/shared.cuh"
 #include "kernels/linear_chunk.h"
+#include "kernels/linear_chunk_launch.h"
 
 namespace palimpsest {
 namespace {
@@ -15,10 +12,7 @@ namespace {
 using device::ChunkGradients;
 using device::ChunkOperands;
 using device::ChunkProblem;
-using device::kProductThreads;
 using device::Number;
-
-constexpr size_t kMaxShared = 232448;  // Bytes a block may have.
 
 template <typename T>
 ChunkProblem<T> ProblemOf(const LinearChunkArgs& a) {
@@ -75,52 +69,18 @@ ChunkOperands<T> TakeOperands(const ChunkProblem<T>& g, bool gradients, Workspac
           .dr = gradients ? memory.Take<T>(rows * g.value) : nullptr};
 }
 
-unsigned Grid(int64_t blocks) {
-  PALIMPSEST_CHECK(blocks <= INT32_MAX) << blocks << " blocks";
-  return static_cast<unsigned>(blocks);
-}
-
-// The most value channels for which a block's states fit, but fewer where there would be few
-// blocks. What an element is summed of does not depend on it.
-template <typename T>
-int PassWidth(const ChunkProblem<T>& g) {
-  constexpr int kLeast = 8;
-  constexpr int64_t kBlocks = 128;
-  const auto fits = [&](int width) {
-    return device::PassShared<T>(nullptr, g, width).plan.end() <= kMaxShared;
-  };
-  int width = device::kEdge;
-  while (width > kLeast && !fits(width)) width /= 2;
-  PALIMPSEST_CHECK(fits(width)) << "keys of " << g.key << " are too long for CUDA";
-  while (width > 2 * kLeast && g.units() * ((g.value + width - 1) / width) < kBlocks) width /= 2;
-  return width;
-}
-
-template <typename T>
-void LaunchPass(const ChunkProblem<T>& g, auto kernel, const auto&... args) {
-  const int width = PassWidth(g);
-  Launch(kernel, Grid(g.units() * ((g.value + width - 1) / width)), kProductThreads,
-         device::PassShared<T>(nullptr, g, width).plan.end(), g, args..., width);
-}
-
-template <typename T, typename Decay>
-void Prepare(const ChunkProblem<T>& g, const ChunkOperands<T>& operands) {
-  Launch(device::PrepareChunks<T, Decay>, Grid(g.places()), kProductThreads,
-         device::PrepareShared<T, Decay>(nullptr, g).plan.end(), g, operands);
-}
-
 template <typename T, typename Decay>
 void RunForward(const LinearChunkArgs& args, const LinearChunkOutputs& out) {
   using N = Number<T>;
   const ChunkProblem<T> g = ProblemOf<T>(args);
   Workspace memory;
   const ChunkOperands<T> operands = TakeOperands(g, false, memory);
-  Prepare<T, Decay>(g, operands);
+  ChunkKernels<T, Decay>::Prepare(g, operands);
   const device::PassOutputs<T> to = {.y = static_cast<T*>(out.y),
                                      .last_state = static_cast<N*>(out.last_state),
                                      .last_momentum = static_cast<N*>(out.last_momentum),
                                      .saved = static_cast<N*>(out.saved)};
-  LaunchPass(g, device::ForwardPass<T>, operands, to);
+  PassKernels<T>::Forward(g, operands, to);
 }
 
 template <typename T, typename Decay>
@@ -129,7 +89,7 @@ void RunBackward(const LinearChunkArgs& args, const LinearChunkGradients& grads)
   const ChunkProblem<T> g = ProblemOf<T>(args);
   Workspace memory;
   const ChunkOperands<T> operands = TakeOperands(g, true, memory);
-  Prepare<T, Decay>(g, operands);
+  ChunkKernels<T, Decay>::Prepare(g, operands);
   const auto rows = [](void* x) { return static_cast<T*>(x); };
   const auto numbers = [](void* x) { return static_cast<N*>(x); };
   const ChunkGradients<T> to = {.saved = static_cast<const N*>(grads.saved),
@@ -151,9 +111,8 @@ void RunBackward(const LinearChunkArgs& args, const LinearChunkGradients& grads)
       .dlast_momentum = static_cast<const N*>(grads.dlast_momentum),
       .dstate = numbers(grads.dstate),
       .dmomentum = numbers(grads.dmomentum)};
-  LaunchPass(g, device::BackwardPass<T>, operands, to, states);
-  Launch(device::ChunkBackward<T, Decay>, Grid(g.places()), kProductThreads,
-         device::GradientShared<T, Decay>(nullptr, g).plan.end(), g, operands, to);
+  PassKernels<T>::Backward(g, operands, to, states);
+  ChunkKernels<T, Decay>::Backward(g, operands, to);
 }
 
 // f.operator()<T, Decay>() for the rows' type on the device and how the state decays.

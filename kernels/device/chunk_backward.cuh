@@ -14,8 +14,9 @@ struct StateCotangents {
   N *dstate, *dmomentum;
 };
 
+// Its blocks are few: each may take all the registers it needs.
 template <typename T>
-__global__ void __launch_bounds__(kProductThreads)
+__global__ void __launch_bounds__(kProductThreads, 1)
     BackwardPass(ChunkProblem<T> g, ChunkOperands<T> all, ChunkGradients<T> to,
                  StateCotangents<T> d, int width) {
   using N = Number<T>;

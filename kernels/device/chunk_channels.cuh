@@ -199,16 +199,19 @@ class ChannelDecay {
                                  Stage<T>* stage, Gradients& d, int64_t first) const {
     const ChunkProblem<T>& g = tokens.g;
     const int64_t columns = Columns(g, first);
-    for (int erase = 0; erase < Reads(g); ++erase) {
-      Product<T> dread(stage, n_, columns);
-      to.AddReadOfStart(tokens, erase, 0, first, dread);
-      dread.Each([&](int t, int i, N x) {
-        d.dread[(erase * n_ + t) * kWidth + i] = x * Start(0, t - erase, i);
+    // Reads and, last, keys: written once, they take registers once.
+#pragma unroll 1
+    for (int part = 0; part <= Reads(g); ++part) {
+      const bool read = part < Reads(g);
+      Product<T> sum(stage, n_, columns);
+      const N* states = (read ? to.saved : to.dsaved) + first * g.value;
+      sum.Add(g.value, read ? to.DReads(tokens, part) : to.Writes(g),
+              MatrixRows<N>{states, g.value, g.key - first});
+      sum.Each([&](int t, int i, N x) {
+        (read ? d.dread + part * n_ * kWidth : d.dkey)[t * kWidth + i] =
+            x * (read ? Start(0, t - part, i) : End(0, t, i));
       });
     }
-    Product<T> dkey(stage, n_, columns);
-    to.AddWriteToEnd(tokens, 0, first, dkey);
-    dkey.Each([&](int j, int i, N x) { d.dkey[j * kWidth + i] = x * End(0, j, i); });
     for (int64_t i = threadIdx.x / 32; i < columns; i += kProductThreads / 32) {
       const N *x = to.saved + (first + i) * g.value, *dx = to.dsaved + (first + i) * g.value;
       N sum = N(0);

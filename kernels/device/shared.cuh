@@ -3,7 +3,12 @@
 
 #include <cuda_runtime.h>
 
+#include <cstddef>
+
 namespace palimpsest::device {
+
+// Bytes of it that a block can ask for, on sm_90.
+inline constexpr size_t kMaxShared = 232448;
 
 // The block's dynamic shared memory, 128-byte aligned; its size is given at the launch.
 template <typename T>
