@@ -99,7 +99,7 @@ class BlockGradients {
  private:
   // Of this thread, kept for the next call.
   static T* Memory(int64_t size) {
-    thread_local hwy::AlignedFreeUniquePtr<T[]> memory;
+    thread_local AlignedArray<T> memory;
     thread_local int64_t capacity = 0;
     return Reserve(memory, capacity, size);
   }

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <type_traits>
 
-#include "hwy/aligned_allocator.h"
+#include "kernels/aligned.h"
 #include "kernels/linear_chunk.h"
 #include "kernels/small_gemm.h"
 #include "kernels/small_rows.h"
@@ -16,10 +16,10 @@ namespace palimpsest {
 inline constexpr int64_t kTile = 16;
 
 template <typename T>
-T* Reserve(hwy::AlignedFreeUniquePtr<T[]>& memory, int64_t& capacity, int64_t size) {
+T* Reserve(AlignedArray<T>& memory, int64_t& capacity, int64_t size) {
   if (size > capacity) {
     memory = nullptr;
-    memory = hwy::AllocateAligned<T>(size);
+    memory = AllocateAligned<T>(size);
     capacity = size;
   }
   return memory.get();
@@ -43,7 +43,7 @@ class Arena {
 
  private:
   static T* Memory(int64_t size) {
-    thread_local hwy::AlignedFreeUniquePtr<T[]> memory;
+    thread_local AlignedArray<T> memory;
     thread_local int64_t capacity = 0;
     return Reserve(memory, capacity, size);
   }

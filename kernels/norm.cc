@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "core/parallel.h"
-#include "hwy/aligned_allocator.h"
+#include "kernels/aligned.h"
 #include "kernels/vector_math.h"
 
 namespace palimpsest {
@@ -121,7 +121,7 @@ void NormGrad(const NormGradArgs& args) {
   // Aligned: else each vector of a sum would lie in two cache lines.
   const auto sums = [&](const void* wanted) {
     const int64_t size = wanted != nullptr ? parts * n : 0;
-    auto zeros = hwy::AllocateAligned<A>(std::max<int64_t>(size, 1));
+    auto zeros = AllocateAligned<A>(std::max<int64_t>(size, 1));
     std::fill_n(zeros.get(), size, A());
     return zeros;
   };
