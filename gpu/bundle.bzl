@@ -44,6 +44,11 @@ def _gpu_bundle_impl(ctx):
             inputs.append(executable)
             args.add(executable)
             args.add(kind + "/" + executable.basename)
+            for file in target[DefaultInfo].default_runfiles.files.to_list():
+                if file.is_source:  # A test's data, which it finds from the root.
+                    inputs.append(file)
+                    args.add(file)
+                    args.add(file.short_path)
     for file in ctx.files.files:
         inputs.append(file)
         args.add(file)

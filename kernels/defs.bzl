@@ -20,6 +20,9 @@ SIMULATED_COPTS = [
     "-Wno-unknown-pragmas",
 ]
 
+# How a device_test's library is called.
+_CASES = "_cases"
+
 def simulated_library(name, srcs, deps, hdrs = [], visibility = None):
     """.cu files compiled for the host: what the GPU would do, done by the simulator (kernels/cuda/simulator).
 
@@ -105,4 +108,45 @@ def simulated_kernels(name):
         name = name,
         visibility = ["//:__subpackages__"],
         deps = [":" + rule for rule in native.existing_rules() if rule.endswith("_simulated")],
+    )
+
+def device_test(name, srcs, deps, data = [], local_defines = [], **kwargs):
+    """A cc_test of suites that run by device: here as NAME; with all others, in one program, on a GPU (gpu/).
+
+    Names of suites differ from those of other device tests.
+
+    Args:
+      name: of the test.
+      srcs: as of a cc_test.
+      deps: as of a cc_test, but without gtest_main.
+      data: as of a cc_test.
+      local_defines: as of a cc_test.
+      **kwargs: of the cc_test.
+    """
+    native.cc_library(
+        name = name + _CASES,
+        testonly = True,
+        srcs = srcs,
+        data = data,
+        local_defines = local_defines,
+        alwayslink = True,
+        visibility = ["//visibility:private"],
+        deps = deps + ["@com_google_googletest//:gtest"],
+    )
+    native.cc_test(
+        name = name,
+        deps = [
+            ":" + name + _CASES,
+            "@com_google_googletest//:gtest_main",
+        ],
+        **kwargs
+    )
+
+def device_cases(name):
+    """What the device_tests of this folder run, for a program of all of them: the last line of BUILD."""
+    native.cc_library(
+        name = name,
+        testonly = True,
+        visibility = ["//gpu:__pkg__"],
+        deps = [":" + rule for rule in native.existing_rules() if rule.endswith(_CASES)],
     )

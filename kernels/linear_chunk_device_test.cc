@@ -259,6 +259,11 @@ Values OfSequence(const Case& c, const Values& values, int64_t i) {
   return part;
 }
 
+// A case's number, and the device.
+std::string TestName(const testing::TestParamInfo<LinearChunkDevice::ParamType>& info) {
+  return std::to_string(info.index) + "_" + testing::PrintToString(std::get<Device>(info.param));
+}
+
 class PackedLinearChunk : public LinearChunkDevice {};
 
 TEST_P(PackedLinearChunk, IsEachSequenceByItself) {
@@ -291,7 +296,8 @@ std::vector<Case> PackedCases() {
 INSTANTIATE_TEST_SUITE_P(Devices, PackedLinearChunk,
                          testing::Combine(testing::Values(Device::kCpu, Device::kCuda,
                                                           Device::kSimulatedCuda),
-                                          testing::ValuesIn(PackedCases())));
+                                          testing::ValuesIn(PackedCases())),
+                         TestName);
 
 std::vector<Case> Cases() {
   std::vector<Case> cases;
@@ -318,7 +324,8 @@ std::vector<Case> Cases() {
 INSTANTIATE_TEST_SUITE_P(Devices, LinearChunkDevice,
                          testing::Combine(testing::Values(Device::kCpu, Device::kCuda,
                                                           Device::kSimulatedCuda),
-                                          testing::ValuesIn(Cases())));
+                                          testing::ValuesIn(Cases())),
+                         TestName);
 
 }  // namespace
 }  // namespace palimpsest

@@ -67,7 +67,14 @@ def _static(ctx, linkopts):
             result += ["-Wl,--push-state,--as-needed", option, "-Wl,--pop-state"]
     return result
 
+def _static_runtime(ctx):
+    """The option by which the toolchain's -lstdc++ finds an archive."""
+    archive = ctx.execute(["gcc", "-print-file-name=libstdc++.a"]).stdout.strip()
+    ctx.symlink(archive, "archives/libstdc++.a")
+    return ["-Lexternal/{}/archives".format(ctx.name)]
+
 def _system_library_impl(ctx):
+    static_runtime = _static_runtime(ctx)
     build = ""
     version = ""
     for name, packages in ctx.attr.libraries.items():
@@ -80,7 +87,7 @@ def _system_library_impl(ctx):
             name = name,
             repository = ctx.name,
             linkopts = repr(linkopts),
-            static_linkopts = repr(_static(ctx, linkopts)),
+            static_linkopts = repr(static_runtime + _static(ctx, linkopts)),
         )
     if ctx.attr.header:
         header = ctx.path("/usr/include/" + ctx.attr.header)

@@ -166,7 +166,7 @@ TEST_P(StepOnDevice, RefusesToRecordWhatLooksOn) {
 }
 
 using ByOptimizer = std::tuple<Device, std::string>;
-class OptimizerOnDevice : public OnDevice, public testing::WithParamInterface<ByOptimizer> {
+class OptimizerStepOnDevice : public OnDevice, public testing::WithParamInterface<ByOptimizer> {
  protected:
   void SetUp() override {
     if (!Use(std::get<0>(GetParam()))) GTEST_SKIP() << "there is no such device";
@@ -176,7 +176,7 @@ class OptimizerOnDevice : public OnDevice, public testing::WithParamInterface<By
                   std::get<1>(GetParam()));
   }
 };
-INSTANTIATE_TEST_SUITE_P(All, OptimizerOnDevice,
+INSTANTIATE_TEST_SUITE_P(All, OptimizerStepOnDevice,
                          testing::Combine(testing::Values(Device::kCuda, Device::kSimulatedCuda),
                                           testing::ValuesIn([] {
                                             std::vector<std::string> names;
@@ -189,7 +189,7 @@ INSTANTIATE_TEST_SUITE_P(All, OptimizerOnDevice,
                                                testing::PrintToString(std::get<0>(info.param)));
                          });
 
-TEST_P(OptimizerOnDevice, NoStepWaitsAndRecordedItGivesTheSameBits) {
+TEST_P(OptimizerStepOnDevice, NoStepWaitsAndRecordedItGivesTheSameBits) {
   TrainConfig config = Optimizing();
   config.mutable_optimizer()->set_average_keep(0.9);
   config.set_dtype("bf16");
