@@ -1,6 +1,6 @@
 """gpu_bundle(): programs that run on another Linux machine, one with a GPU and without Bazel."""
 
-# Any x86-64 with AVX2 and FMA; archives where there are.
+# Any x86-64 with AVX2, FMA and AES, without which Highway takes no AVX2; archives where there are.
 def _portable_impl(settings, attr):
     _ignore = (attr,)
     return {
@@ -8,7 +8,7 @@ def _portable_impl(settings, attr):
             copt
             for copt in settings["//command_line_option:copt"]
             if not copt.startswith("-march=")
-        ] + ["-march=x86-64-v3"],
+        ] + ["-march=x86-64-v3", "-maes", "-mpclmul"],
         "//command_line_option:dynamic_mode": "off",
         "//command_line_option:linkopt": settings["//command_line_option:linkopt"] + [
             "-static-libstdc++",
