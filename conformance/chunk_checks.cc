@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "conformance/checks.h"
@@ -59,8 +60,9 @@ void CheckChunks(const RuleConfig& rule, const CheckScope& at, Measurements* out
 }
 
 void CheckSizes(const RuleConfig& rule, const CheckScope& at, Measurements* out) {
-  for (int64_t key : {1, 16, 60, 64, 100, 128}) {
-    for (int64_t value : {1, 16, 60, 64, 100, 128}) {
+  const std::vector<int64_t> sizes = at.Of({1, 16, 60, 64, 100, 128}, {1, 60, 100});
+  for (int64_t key : sizes) {
+    for (int64_t value : sizes) {
       // Each size for some chunks, and with every other for a few tokens.
       const int64_t time = key == value ? 17 : 5, chunk = key == value ? 16 : 4;
       const Problem p =
@@ -96,7 +98,7 @@ void CheckGradients(const RuleConfig& rule, const CheckScope& at, Measurements* 
   const Tensors inputs = p.Inputs();
   const std::vector<std::string> names = p.InputNames();
   for (Form form : kForms) {
-    if (at.Skips(form)) continue;
+    if (at.brief && form != Form::kChunks) continue;
     for (size_t i = 0; i < inputs.size(); ++i) {
       const auto of_input = [=](const Problem& problem) {
         return [=, all = problem.Inputs()](const Tensors& x) {

@@ -16,7 +16,7 @@ Problem Rounded(const Problem& p, double epsilon) {
 }
 
 double Bound(Device device, double exact, double moved) {
-  const double roundings = device == Device::kCpu ? 100.0 : 1000.0;
+  const double roundings = device == Device::kCpu ? 100.0 : 10000.0;
   return std::max(exact, roundings * moved);
 }
 

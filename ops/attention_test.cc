@@ -1,12 +1,15 @@
 #include "ops/attention.h"
 
+#include <limits>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "core/allocator.h"
 #include "core/random.h"
 #include "core/tape.h"
 #include "gtest/gtest.h"
+#include "kernels/device_testing.h"
 #include "ops/layout.h"
 #include "tests/gradcheck.h"
 
@@ -17,8 +20,16 @@ Tensor Normal(Shape shape, const std::string& name) {
   return RandomNormal(std::move(shape), RandomStream(0, name), DType::kF32);
 }
 
+class CausalAttentionTest : public DeviceTest {
+ protected:
+  static Tensor Normal(Shape shape, const std::string& name) {
+    return CopyTo(palimpsest::Normal(std::move(shape), name), GetParam());
+  }
+};
+PALIMPSEST_ON_EACH_DEVICE(CausalAttentionTest);
+
 // A token decoded from a cache gets the bits it has among all.
-TEST(CausalAttention, OneQueryAtATimeGivesTheSameBits) {
+TEST_P(CausalAttentionTest, OneQueryAtATimeGivesTheSameBits) {
   const int64_t time = 200;
   const Tensor q = Normal({1, time, 4, 17}, "q"), k = Normal({1, time, 2, 17}, "k"),
                v = Normal({1, time, 2, 9}, "v");
@@ -33,17 +44,19 @@ TEST(CausalAttention, OneQueryAtATimeGivesTheSameBits) {
   }
 }
 
-TEST(CausalAttention, LargeLogitsStayFinite) {
-  const Tensor q = Tensor::Full({1, 40, 1, 4}, 300.0, DType::kF32), k = Normal({1, 40, 1, 4}, "k");
+TEST_P(CausalAttentionTest, LargeLogitsStayFinite) {
+  const Tensor q = Tensor::Full({1, 40, 1, 4}, 300.0, DType::kF32, GetParam()),
+               k = Normal({1, 40, 1, 4}, "k");
   const Function f = [](const Tensors& x) {
     return CausalAttention(x[0], x[1], x[1], {.scale = 10.0});
   };
   for (const Tensor& x : Gradients(f, {q, k}, {q})) EXPECT_TRUE(AllFinite(x));
 }
 
-TEST(CausalAttention, NaNShows) {
-  Tensor q = Normal({1, 3, 1, 4}, "q");
-  q.mutable_data<float>()[5] = std::numeric_limits<float>::quiet_NaN();
+TEST_P(CausalAttentionTest, NaNShows) {
+  std::vector<double> queries = Normal({1, 3, 1, 4}, "q").ToVector();
+  queries[5] = std::numeric_limits<double>::quiet_NaN();
+  const Tensor q = CopyTo(Tensor::FromVector({1, 3, 1, 4}, queries, DType::kF32), GetParam());
   const Tensor y = CausalAttention(q, Normal({1, 3, 1, 4}, "k"), Normal({1, 3, 1, 4}, "v"));
   EXPECT_TRUE(AllFinite(Slice(y, 1, 0, 1)));
   EXPECT_FALSE(AllFinite(Slice(y, 1, 1, 2)));

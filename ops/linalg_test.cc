@@ -6,6 +6,7 @@
 #include "core/random.h"
 #include "core/tape.h"
 #include "gtest/gtest.h"
+#include "kernels/device_testing.h"
 #include "kernels/elementwise.h"
 #include "kernels/gemm.h"
 #include "ops/layout.h"
@@ -14,13 +15,16 @@
 namespace palimpsest {
 namespace {
 
+class GramTest : public DeviceTest {};
+PALIMPSEST_ON_EACH_DEVICE(GramTest);
+
 // The definition, and the same bits on both sides of the diagonal.
-TEST(Gram, IsTheProductWithTheTranspose) {
+TEST_P(GramTest, IsTheProductWithTheTranspose) {
   const Shape shapes[] = {{3, 4}, {70, 33}, {2, 3, 65, 100}, {2, 130, 5},
                           {0, 3}, {3, 0},   {0, 2, 2}};
   for (const DType dtype : {DType::kF64, DType::kF32, DType::kBf16}) {
     for (const Shape& shape : shapes) {
-      const Tensor x = RandomNormal(shape, RandomStream(1, "gram"), dtype);
+      const Tensor x = CopyTo(RandomNormal(shape, RandomStream(1, "gram"), dtype), GetParam());
       for (const bool of_columns : {false, true}) {
         const Tensor gram = Gram(x, of_columns);
         const Tensor product = MatMul(x, x, {of_columns, !of_columns});

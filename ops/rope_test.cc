@@ -5,14 +5,19 @@
 
 #include "core/random.h"
 #include "gtest/gtest.h"
+#include "kernels/device_testing.h"
 
 namespace palimpsest {
 namespace {
 
-TEST(Rope, TurnsPairsByTheirAngle) {
+class RopeTest : public DeviceTest {};
+PALIMPSEST_ON_EACH_DEVICE(RopeTest);
+
+TEST_P(RopeTest, TurnsPairsByTheirAngle) {
   const int64_t time = 200, dim = 6, offset = 1000;
   const double base = 500.0;
-  const Tensor x = RandomNormal({1, time, 1, dim}, RandomStream(0, "x"), DType::kF64);
+  const Tensor x =
+      CopyTo(RandomNormal({1, time, 1, dim}, RandomStream(0, "x"), DType::kF64), GetParam());
   const std::vector<double> in = x.ToVector(), out = Rope(x, offset, base).ToVector();
   for (int64_t t = 0; t < time; ++t) {
     for (int64_t i = 0; i < dim / 2; ++i) {
@@ -25,8 +30,9 @@ TEST(Rope, TurnsPairsByTheirAngle) {
   }
 }
 
-TEST(Rope, SameBitsWhereverTheSequenceBegins) {
-  const Tensor x = RandomNormal({150, 1, 2, 8}, RandomStream(0, "x"), DType::kF32);
+TEST_P(RopeTest, SameBitsWhereverTheSequenceBegins) {
+  const Tensor x =
+      CopyTo(RandomNormal({150, 1, 2, 8}, RandomStream(0, "x"), DType::kF32), GetParam());
   const std::vector<double> whole = Rope(x.WithShape({1, 150, 2, 8})).ToVector();
   for (const int64_t t : {0, 1, 63, 64, 149}) {
     const std::vector<double> one = Rope(x.Rows(t, t + 1), t).ToVector();

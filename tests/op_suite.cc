@@ -193,7 +193,7 @@ TEST_P(OpSuite, OnCuda) {
 
 // A simulated thread costs much more than its arithmetic: small inputs alone.
 TEST_P(OpSuite, OnSimulatedCuda) {
-  constexpr int64_t kMostElements = 3000;
+  constexpr int64_t kMostElements = 7000;
   RunOnDevice(GetParam(), Device::kSimulatedCuda, kMostElements);
 }
 
