@@ -64,6 +64,12 @@ std::string ValueOr(const std::map<std::string, std::string>& values, const std:
   return it == values.end() ? "unset" : it->second;
 }
 
+// Values by path, those of defaults among them.
+std::map<std::string, std::string> Shown(TrainConfig config) {
+  MakeDefaultsExplicit(&config);
+  return FlattenProto(config);
+}
+
 }  // namespace
 
 absl::StatusOr<TrainConfig> LoadConfig(const std::string& path,
@@ -169,19 +175,19 @@ bool BearsOnNoResult(const std::string& field) {
 }
 
 absl::Status CheckSameRun(TrainConfig before, TrainConfig after) {
+  const auto shown_before = Shown(before), shown_after = Shown(after);
   // A field that a later version added, and left at its default, is no difference.
-  MakeDefaultsExplicit(&before);
-  MakeDefaultsExplicit(&after);
-  const std::map<std::string, std::string> old_values = FlattenProto(before),
-                                           new_values = FlattenProto(after);
+  ClearDefaults(&before);
+  ClearDefaults(&after);
+  const auto set_before = FlattenProto(before), set_after = FlattenProto(after);
   std::set<std::string> paths;
-  for (const auto& [path, value] : old_values) paths.insert(path);
-  for (const auto& [path, value] : new_values) paths.insert(path);
+  for (const auto& [path, value] : set_before) paths.insert(path);
+  for (const auto& [path, value] : set_after) paths.insert(path);
   std::vector<std::string> differences;
   for (const std::string& path : paths) {
-    const std::string a = ValueOr(old_values, path), b = ValueOr(new_values, path);
-    if (a != b && !FreeToChange(path))
-      differences.push_back(absl::StrCat(path, " (", a, " -> ", b, ")"));
+    if (FreeToChange(path) || ValueOr(set_before, path) == ValueOr(set_after, path)) continue;
+    differences.push_back(absl::StrCat(path, " (", ValueOr(shown_before, path), " -> ",
+                                       ValueOr(shown_after, path), ")"));
   }
   if (differences.empty()) return absl::OkStatus();
   return absl::InvalidArgumentError(
