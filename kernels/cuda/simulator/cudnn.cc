@@ -131,6 +131,7 @@ cudnnHandle_t Cudnn::Handle() {
   static const cudnnHandle_t handle = [] {
     cudnnHandle_t made;
     PALIMPSEST_CUDNN_CHECK(Get().Create(&made));
+    PALIMPSEST_CUDNN_CHECK(Get().SetStream(made, CudaStream()));
     return made;
   }();
   return handle;
