@@ -68,7 +68,8 @@ done
         outputs = [folder],
         mnemonic = "GpuBundle",
     )
-    return [DefaultInfo(files = depset([folder]))]
+    files = [folder]
+    return [DefaultInfo(files = depset(files), runfiles = ctx.runfiles(files))]
 
 gpu_bundle = rule(
     implementation = _gpu_bundle_impl,
