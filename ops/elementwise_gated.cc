@@ -8,10 +8,15 @@
 namespace palimpsest {
 namespace {
 
+Tensor Composed(GateFunction function, const Tensor& gate, const Tensor& x) {
+  return Mul(function == GateFunction::kSigmoid ? Sigmoid(gate) : Silu(gate), x);
+}
+
 Tensor Gated(GateFunction function, const Tensor& gate, const Tensor& x) {
   PALIMPSEST_CHECK(IsFloat(x.dtype()) && gate.dtype() == x.dtype() && gate.shape() == x.shape() &&
                    gate.device() == x.device())
       << "gate " << gate << " and " << x << ": one shape and dtype are needed";
+  if (ComposedScope::Active()) return Composed(function, gate, x);  // Counted once.
   const Tensor y = RunBinary(
       function == GateFunction::kSilu ? BinaryOp::kSiluMul : BinaryOp::kSoftplusGrad, gate, x);
   FlopCount::Add(x.size());
@@ -24,8 +29,7 @@ Tensor Gated(GateFunction function, const Tensor& gate, const Tensor& x) {
     return {dgate, dx};
   };
   return RecordFused({y}, {gate, x}, vjp, [=](const Tensors& in) -> Tensors {
-    const bool sigmoid = function == GateFunction::kSigmoid;
-    return {Mul(sigmoid ? Sigmoid(in[0]) : Silu(in[0]), in[1])};
+    return {Composed(function, in[0], in[1])};
   })[0];
 }
 

@@ -35,6 +35,17 @@ TEST(FlopCount, OfASolveIsTheTriangle) {
   EXPECT_EQ(count.flops(), 2 * 2 * (1 + 2 + 3) * 3);
 }
 
+TEST(FlopCount, OfAGateIsTheSameInOnePassAndComposed) {
+  const auto count = [] {
+    const FlopCount count;
+    SiluMul(Ones({3, 5}), Ones({3, 5}));
+    return count.flops();
+  };
+  EXPECT_EQ(count(), 2 * 3 * 5);
+  const ComposedScope composed;
+  EXPECT_EQ(count(), 2 * 3 * 5);
+}
+
 TEST(FlopCount, IsOneForEachElement) {
   const FlopCount count;
   Mul(Ones({3, 1}), Ones({1, 4}));
