@@ -294,7 +294,8 @@ class ChainOptimizer : public Optimizer {
       if (x.id() != before.id()) x = Where(finite, x, before);
     };
     choose(job.param, param);
-    if (in_place) {  // Who recorded where parameters are finds them there.
+    // Who recorded where parameters are finds them there.
+    if (in_place && job.param.raw() != param.raw()) {
       Tensor kept = param.Detach();
       Overwrite(kept, job.param);
       job.param = kept;

@@ -184,6 +184,7 @@ absl::Status Trainer::Restore(const std::string& where, Checkpoint checkpoint) {
   for (auto& [path, param] : params_) param = CopyTo(checkpoint.params.at(path), param.device());
   for (auto& [path, x] : optimizer_state_) x = CopyTo(checkpoint.optimizer.at(path), x.device());
   step_ = checkpoint.step;
+  if (failed_) failed_ = Tensor::Full({}, 0.0, DType::kF64, device_);
   return absl::OkStatus();
 }
 
