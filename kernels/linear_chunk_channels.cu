@@ -1,4 +1,4 @@
-#include "kernels/device/chunk_channels.cuh"
+#include "kernels/device/chunk_channels_backward.cuh"
 #include "kernels/linear_chunk_kernels.h"
 
 namespace palimpsest {

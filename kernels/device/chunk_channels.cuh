@@ -15,6 +15,7 @@ class ChannelDecay {
  public:
   using N = Number<T>;
   static constexpr int kColumns = 32;  // Key channels taken at once.
+  static constexpr int kTile = 16;     // Tokens.
 
   __host__ __device__ ChannelDecay(SharedPlan& plan, int rows) : n_(rows) {
     for (N** each : {&keep_, &local_, &end_}) *each = plan.Take<N>(n_ * kWidth);
@@ -25,20 +26,27 @@ class ChannelDecay {
     __host__ __device__ Gradients(SharedPlan& plan, int rows) {
       dread = plan.Take<N>(2 * rows * kWidth);
       dkey = plan.Take<N>(rows * kWidth);
-      through = plan.Take<N>(kColumns);
+      tiles = rows / kTile;
+      through = plan.Take<N>(tiles * tiles * kColumns);
       derase = plan.Take<N>(rows);
     }
+    // What goes through all of a tile, times its cotangent, from an earlier tile's writes or, for
+    // from == tile, from the state.
+    __device__ N& Through(int tile, int from, int64_t i) const {
+      return through[(tile * tiles + from) * kColumns + i];
+    }
+    int tiles;
     N* dread;    // Of queries and, after them, erase keys: [2 C, columns].
     N* dkey;     // [C, columns]
-    N* through;  // What goes through all of the chunk, times its cotangent: [columns].
-    N* derase;
+    N* through;  // [tiles, tiles, columns]
+    N* derase;   // [C]
   };
 
   __device__ void Enter(const Tokens<T>&) {}
   // For key channels from `first`; ends with a barrier.
   __device__ void EnterColumns(const Tokens<T>& tokens, int64_t first) {
     FillKeeps(tokens, first);
-    for (int tile = 1; tile <= n_ / kTile; ++tile) Carry(tile);
+    Carry(n_ / kTile);
   }
   // How much of the state before the chunk is in M_t, for a column.
   __device__ N Start(int, int64_t t, int64_t i) const { return start_[(t + 1) * kWidth + i]; }
@@ -66,29 +74,11 @@ class ChannelDecay {
   }
 
   // From the cotangents dtable of the table, of what the reads read of X before the chunk (rows dy
-  // and d) and of what is written into X after it (rows r).
+  // and d) and of what is written into X after it (rows r): chunk_channels_backward.cuh.
   __device__ void Backward(const Tokens<T>& tokens, const ChunkGradients<T>& to, Stage<T>* stage,
-                           N* dtable, Gradients d) {
-    const ChunkProblem<T>& g = tokens.g;
-    Each(n_, [&](int64_t t) { d.derase[t] = N(0); });
-    for (int64_t first = 0; first < g.key; first += kColumns) {
-      EnterColumns(tokens, first);
-      StatesBackward(tokens, to, stage, d, first);
-      for (int tile = 1; tile < n_ / kTile; ++tile) {
-        Carry(tile);
-        EarlierTilesBackward(tokens, first, tile, stage, dtable, d);
-      }
-      __syncthreads();
-      OwnTileBackward(tokens, first, dtable, d);
-      __syncthreads();
-      StoreColumns(tokens, to, first, dtable, d);
-      __syncthreads();
-    }
-    to.StoreGates(tokens, to.derase_scale, [&](int64_t t) { return -d.derase[t]; });
-  }
+                           N* dtable, Gradients d);
 
  private:
-  static constexpr int kTile = 16;
   static constexpr int kWidth = kColumns + 1;  // So that a column's elements lie in many banks.
 
   __device__ static int Reads(const ChunkProblem<T>& g) { return g.erases() ? 2 : 1; }
@@ -120,17 +110,16 @@ class ChannelDecay {
     __syncthreads();
   }
 
-  // Makes end_ how much of the writes of the tiles before this one is left at its start; called of
-  // tile after tile. Ends with a barrier.
-  __device__ void Carry(int tile) {
-    const int boundary = tile * kTile, before = boundary - kTile;
+  // Makes end_ how much of the writes of the tiles before this one is left at its start. Ends with
+  // a barrier.
+  __device__ void Carry(int tile) const {
     __syncthreads();
-    Each(boundary * kColumns, [&](int64_t at) {
+    Each(tile * kTile * kColumns, [&](int64_t at) {
       const int j = static_cast<int>(at) / kColumns, i = static_cast<int>(at) % kColumns;
-      N left = j < before ? end_[j * kWidth + i] * local_[(boundary - 1) * kWidth + i] : N(1);
-      if (j >= before) {
-        for (int t = j + 1; t < boundary; ++t) left *= keep_[t * kWidth + i];
-      }
+      const int next = (j / kTile + 1) * kTile;
+      N left = N(1);
+      for (int t = j + 1; t < next; ++t) left *= keep_[t * kWidth + i];
+      for (int t = next; t < tile * kTile; t += kTile) left *= local_[(t + kTile - 1) * kWidth + i];
       end_[j * kWidth + i] = left;
     });
     __syncthreads();
@@ -194,136 +183,20 @@ class ChannelDecay {
     }
   }
 
-  // The parts of d that come from the states.
   __device__ void StatesBackward(const Tokens<T>& tokens, const ChunkGradients<T>& to,
-                                 Stage<T>* stage, Gradients& d, int64_t first) const {
-    const ChunkProblem<T>& g = tokens.g;
-    const int64_t columns = Columns(g, first);
-    // Reads and, last, keys: written once, they take registers once.
-#pragma unroll 1
-    for (int part = 0; part <= Reads(g); ++part) {
-      const bool read = part < Reads(g);
-      Product<T> sum(stage, n_, columns);
-      const N* states = (read ? to.saved : to.dsaved) + first * g.value;
-      sum.Add(g.value, read ? to.DReads(tokens, part) : to.Writes(g),
-              MatrixRows<N>{states, g.value, g.key - first});
-      sum.Each([&](int t, int i, N x) {
-        (read ? d.dread + part * n_ * kWidth : d.dkey)[t * kWidth + i] =
-            x * (read ? Start(0, t - part, i) : End(0, t, i));
-      });
-    }
-    for (int64_t i = threadIdx.x / 32; i < columns; i += kProductThreads / 32) {
-      const N *x = to.saved + (first + i) * g.value, *dx = to.dsaved + (first + i) * g.value;
-      N sum = N(0);
-      for (int64_t v = threadIdx.x % 32; v < g.value; v += 32) sum += x[v] * dx[v];
-      sum = WarpReduce(sum, Plus());
-      if (threadIdx.x % kWarp == 0) d.through[i] = sum * Start(0, n_ - 1, i);
-    }
-    __syncthreads();
-    Each(columns, [&](int64_t i) {
-      for (int j = 0; j < tokens.count; ++j)
-        d.through[i] += tokens.Key(j, first + i) * d.dkey[j * kWidth + i];
-    });
-  }
-
+                                 Stage<T>* stage, Gradients& d, int64_t first) const;
+  __device__ void StateThrough(const Tokens<T>& tokens, const ChunkGradients<T>& to, Gradients& d,
+                               int64_t first) const;
+  __device__ void KeysThrough(const Tokens<T>& tokens, int64_t first, int tile, Gradients& d) const;
   __device__ void EarlierTilesBackward(const Tokens<T>& tokens, int64_t first, int tile,
-                                       Stage<T>* stage, N* dtable, Gradients& d) const {
-    const int64_t columns = Columns(tokens.g, first);
-    const int reads = Reads(tokens.g) * kTile, earlier = tile * kTile;
-    const auto weight = [&](int64_t r, int64_t j) {
-      return RowOf(dtable, ReadOf(tile, static_cast<int>(r)), n_)[j];
-    };
-    Product<T> dread(stage, reads, columns), dkey(stage, earlier, columns);
-    dread.Add(earlier, Along(weight), Across([&](int i, int64_t j) {
-                return tokens.Key(j, first + i) * end_[j * kWidth + i];
-              }));
-    dread.Each([&](int r, int i, N x) {
-      const Read read = ReadOf(tile, r);
-      RowOf(d.dread, read, kWidth)[i] += x * Local(read, i);
-    });
-    dkey.Add(reads, Across([&](int j, int64_t r) { return weight(r, j); }),
-             Across([&](int i, int64_t r) {
-               const Read read = ReadOf(tile, static_cast<int>(r));
-               return tokens.Read(read.erase, read.t, first + i) * Local(read, i);
-             }));
-    dkey.Each([&](int j, int i, N x) { d.dkey[j * kWidth + i] += x * end_[j * kWidth + i]; });
-  }
-
-  // A thread for each column of each tile. What a query reads of its own token's write, through no
-  // decay, is left to StoreColumns.
+                                       Stage<T>* stage, N* dtable, Gradients& d) const;
+  __device__ void FlowOfEarlierTiles(const Tokens<T>& tokens, int64_t first, Gradients& d) const;
   __device__ void OwnTileBackward(const Tokens<T>& tokens, int64_t first, const N* dtable,
-                                  Gradients& d) const {
-    const ChunkProblem<T>& g = tokens.g;
-    const int i = static_cast<int>(threadIdx.x) % kColumns,
-              begin = static_cast<int>(threadIdx.x) / kColumns * kTile;
-    if (begin >= n_ || i >= Columns(g, first)) return;
-    N dquery[kTile] = {}, derase[kTile] = {};
-    for (int j = 0; j < kTile; ++j) {
-      const N key = tokens.Key(begin + j, first + i);
-      const N* weight = dtable + begin * n_ + begin + j;
-      N left = N(1), dkey = N(0);
-#pragma unroll
-      for (int t = 1; t < kTile; ++t) {
-        if (t <= j) continue;
-        if (g.erases()) {
-          const N w = left * weight[(n_ + t) * n_];
-          derase[t] += w * key;
-          dkey += w * tokens.Erase(begin + t, first + i);
-        }
-        left *= keep_[(begin + t) * kWidth + i];
-        const N w = left * weight[t * n_];
-        dquery[t] += w * key;
-        dkey += w * tokens.Query(begin + t, first + i);
-      }
-      d.dkey[(begin + j) * kWidth + i] += dkey;
-    }
-#pragma unroll
-    for (int t = 0; t < kTile; ++t) {
-      d.dread[(begin + t) * kWidth + i] += dquery[t];
-      if (g.erases()) d.dread[(n_ + begin + t) * kWidth + i] += derase[t];
-    }
-  }
-
-  // A gate's gradient is what flows through it: what later reads and the end take, less what later
-  // keys give.
+                                  Gradients& d) const;
   __device__ void StoreColumns(const Tokens<T>& tokens, const ChunkGradients<T>& to, int64_t first,
-                               const N* dtable, Gradients& d) const {
-    const ChunkProblem<T>& g = tokens.g;
-    const int64_t columns = Columns(g, first);
-    const N *dquery = d.dread, *derase = d.dread + n_ * kWidth;
-    Each(columns, [&](int64_t i) {
-      N flow = d.through[i];
-      for (int64_t t = tokens.count - 1; t >= 0; --t) {
-        if (g.erases() && t + 1 < tokens.count)
-          flow += tokens.Erase(t + 1, first + i) * derase[(t + 1) * kWidth + i];
-        flow += tokens.Query(t, first + i) * dquery[t * kWidth + i] -
-                tokens.Key(t, first + i) * d.dkey[t * kWidth + i];
-        if (to.dlog_keep != nullptr) to.dlog_keep[tokens.Row(t) * g.key + first + i] = flow;
-      }
-    });
-    Each(tokens.count * kColumns, [&](int64_t at) {
-      const int64_t t = at / kColumns, i = at % kColumns;
-      if (i >= columns) return;
-      const N own = dtable[t * n_ + t];
-      N dkey = d.dkey[t * kWidth + i] + own * tokens.Query(t, first + i);
-      if (g.erases()) {
-        const N of_key = tokens.EraseScale(t) * derase[t * kWidth + i];
-        if (to.de == nullptr) {
-          dkey += of_key;
-        } else {
-          to.StoreRow(tokens, to.de, t, first + i, of_key);
-        }
-      }
-      to.StoreRow(tokens, to.dq, t, first + i,
-                  dquery[t * kWidth + i] + own * tokens.Key(t, first + i));
-      to.StoreRow(tokens, to.dk, t, first + i, dkey);
-    });
-    if (!g.erases()) return;
-    Each(tokens.count, [&](int64_t t) {
-      for (int64_t i = 0; i < columns; ++i)
-        d.derase[t] += tokens.At(g.e, t, g.key, first + i) * derase[t * kWidth + i];
-    });
-  }
+                               const N* dtable, Gradients& d) const;
+  // What goes through a keep, times its cotangent: in the place of end_, of no more use then.
+  __device__ N& Flow(int64_t t, int64_t i) const { return end_[t * kWidth + i]; }
 
   int n_;
   N *keep_, *local_, *end_;  // [C, columns]
