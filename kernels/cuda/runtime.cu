@@ -11,13 +11,37 @@ inline namespace PALIMPSEST_CUDA_FLAVOR {
 
 namespace {
 
+__global__ void Probe() {}
+
+// An architecture as __CUDA_ARCH_LIST__ and CUDA's compute capability have it: 900 is 9.0.
+std::string Capability(int arch) {
+  return std::to_string(arch / 100) + "." + std::to_string(arch % 100 / 10);
+}
+
+// Why the device cannot run what is compiled here; empty where it can.
+std::string WhyUnfit() {
+  cudaFuncAttributes attributes;
+  const cudaError_t error = cudaFuncGetAttributes(&attributes, Probe);
+  if (error == cudaSuccess) return "";
+  (void)cudaGetLastError();
+  cudaDeviceProp gpu = {};
+  PALIMPSEST_CUDA_CHECK(cudaGetDeviceProperties(&gpu, 0));
+  std::string compiled;
+  for (int arch : {__CUDA_ARCH_LIST__})
+    compiled += (compiled.empty() ? "" : ", ") + Capability(arch);
+  const int arch = 100 * gpu.major + 10 * gpu.minor;
+  return std::string("the GPU, ") + gpu.name + ", has compute capability " + Capability(arch) +
+         "; this program is compiled for " + compiled + " (" + cudaGetErrorString(error) +
+         "): build it with CUDA_ARCHS=" + std::to_string(arch / 10);
+}
+
 // Why no device can be used; empty where one can. Asked once.
 const std::string& WhyNone() {
   static const auto* why = new std::string([]() -> std::string {
     int count = 0, driver = 0;
     const cudaError_t error = cudaGetDeviceCount(&count);
     (void)cudaGetLastError();
-    if (error == cudaSuccess && count > 0) return "";
+    if (error == cudaSuccess && count > 0) return WhyUnfit();
     const bool installed = cudaDriverGetVersion(&driver) == cudaSuccess && driver > 0;
     if (!installed) return "no NVIDIA driver is installed";
     if (error == cudaSuccess || error == cudaErrorNoDevice) return "the driver finds no GPU";
@@ -25,10 +49,6 @@ const std::string& WhyNone() {
   }());
   return *why;
 }
-
-}  // namespace
-
-namespace {
 
 cudaStream_t NewStream() {
   cudaStream_t made;

@@ -2,6 +2,7 @@
 #define KERNELS_CUDA_SIMULATOR_STREAM_H_
 
 #include <functional>
+#include <utility>
 #include <vector>
 
 namespace palimpsest::simulator {
