@@ -15,15 +15,6 @@ Problem Rounded(const Problem& p, double epsilon) {
   return p.With(inputs);
 }
 
-double Bound(Device device, double exact, double moved) {
-  const double roundings = device == Device::kCpu ? 100.0 : 10000.0;
-  return std::max(exact, roundings * moved);
-}
-
-double BoundOn(Device device, double exact, const Problem& p,
-               absl::FunctionRef<Results(const Problem&)> run) {
-  if (device == Device::kCpu) return exact;
-  return Bound(device, exact, LargestDistance(run(Rounded(p, 0x1p-53)), run(p)));
-}
+double Bound(double exact, double moved) { return std::max(exact, 100.0 * moved); }
 
 }  // namespace palimpsest

@@ -57,17 +57,13 @@ void CheckSplits(const RuleConfig& rule, const CheckScope& at, Measurements* out
   for (Form form : {Form::kSteps, Form::kChunks}) {
     if (at.Skips(form)) continue;
     const ScanMode mode = form == Form::kSteps ? ScanMode::kSteps : ScanMode::kChunks;
-    const auto run_whole = [form](const Problem& problem) {
-      return WithGradients(problem, form, kChunk);
-    };
-    const Results whole = run_whole(p);
-    const double bound = BoundOn(at.device, kExact, p, run_whole);
+    const Results whole = WithGradients(p, form, kChunk);
     const auto measure = [&](const std::vector<int64_t>& bounds, const std::string& split) {
       const auto parts = OfInputs(p, [=](const Problem& problem) {
         return Flat(InParts(problem, bounds, {.mode = mode, .chunk = kChunk}));
       });
       Compare(WithGradients(p, parts), whole,
-              absl::StrCat(Where(form, kChunk, kTime), ", split ", split), bound, out);
+              absl::StrCat(Where(form, kChunk, kTime), ", split ", split), kExact, out);
     };
     for (int64_t split : at.Of({0, 1, 5, 15, 16, 17, 32, 36, 37}, {5, 16}))
       measure({0, split, kTime}, absl::StrCat("at ", split));
@@ -143,13 +139,10 @@ void CheckHeads(const RuleConfig& rule, const CheckScope& at, Measurements* out)
       }
       return RunForm(problem, form, kChunk);
     });
-    const auto run = [form](const Problem& problem) {
-      return WithGradients(problem, form, kChunk);
-    };
     Compare(
-        run(p), WithGradients(p, spread),
+        WithGradients(p, form, kChunk), WithGradients(p, spread),
         absl::StrCat(Where(form, kChunk, kTime), ", ", kHeads, " heads of ", kKeyHeads, " keys"),
-        BoundOn(at.device, kExact, p, run), out);
+        kExact, out);
   }
 }
 

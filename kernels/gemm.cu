@@ -7,7 +7,8 @@
 #include <tuple>
 
 #include "kernels/cuda/cublas_lt.h"
-#include "kernels/cuda/launch.h"
+#include "kernels/cuda/dispatch.h"
+#include "kernels/device/mirror.cuh"
 #include "kernels/gemm.h"
 
 namespace palimpsest {
@@ -229,10 +230,30 @@ void WithoutProducts(const GemmArgs& g) {
   }
 }
 
-void GemmCuda(const GemmArgs& g) {
-  PALIMPSEST_CHECK(IsFloat(g.dtype)) << "gemm of " << g.dtype;
-  if (g.m == 0 || g.n == 0 || g.batch[0] * g.batch[1] == 0) return;
-  if (g.k == 0) return WithoutProducts(g);
+template <typename Word>
+void MirrorWords(const GemmArgs& g) {
+  using Matrices = device::SquareMatrices<Word>;
+  const Matrices all = {.data = static_cast<Word*>(g.c.data),
+                        .n = g.n,
+                        .ld = g.c.ld,
+                        .count = g.batch[0] * g.batch[1],
+                        .inner = g.batch[1],
+                        .strides = {g.c.strides[0], g.c.strides[1]}};
+  constexpr int kTile = Matrices::kTile;
+  Launch(device::MirrorKernel<Word>, BlocksFor(all.count * all.tiles() * all.tiles()),
+         device::kThreads, kTile * (kTile + 1) * sizeof(Word), all);
+}
+
+// cuBLASLt computes both halves of a symmetric c, which rounding makes differ.
+void Mirror(const GemmArgs& g) {
+  switch (SizeOf(g.out)) {
+    case 8: return MirrorWords<uint64_t>(g);
+    case 4: return MirrorWords<uint32_t>(g);
+    default: return MirrorWords<uint16_t>(g);
+  }
+}
+
+void Multiply(const GemmArgs& g) {
   // The two extents of the batch are one where the strides say so; else the outer is a loop.
   const auto merges = [&](const auto& x) { return x.strides[0] == g.batch[1] * x.strides[1]; };
   const bool one = g.batch[0] == 1 || (merges(g.a) && merges(g.b) && merges(g.c));
@@ -242,6 +263,15 @@ void GemmCuda(const GemmArgs& g) {
   const int64_t batch = one || outer ? g.batch[0] * g.batch[1] : g.batch[1];
   const int64_t parts = g.batch[0] * g.batch[1] / batch;
   for (int64_t i = 0; i < parts; ++i) RunBatch(g, i, batch, strides);
+}
+
+void GemmCuda(const GemmArgs& g) {
+  PALIMPSEST_CHECK(IsFloat(g.dtype)) << "gemm of " << g.dtype;
+  PALIMPSEST_CHECK(!g.symmetric || g.m == g.n) << g.m << " x " << g.n << " is not symmetric";
+  if (g.m == 0 || g.n == 0 || g.batch[0] * g.batch[1] == 0) return;
+  if (g.k == 0) return WithoutProducts(g);
+  Multiply(g);
+  if (g.symmetric) Mirror(g);
 }
 
 PALIMPSEST_REGISTER_CUDA_KERNEL(gemm, GemmCuda);

@@ -193,7 +193,13 @@ TEST_P(GemmTest, SymmetricProductOfMatricesThatCommute) {
   product.symmetric = true;
   const std::vector<double> got =
       Run(product, g, g2, {}, Make(square, kN, kN, 3, DType::kF64)).ToVector();
-  for (size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], want[i], 1e-12 * 20 * 20 * 20 * kN);
+  const auto at = [](int64_t i, int64_t j) { return i * (kN + 1) + j; };
+  for (int64_t i = 0; i < kN; ++i) {
+    for (int64_t j = 0; j < kN; ++j) {
+      ASSERT_NEAR(got[at(i, j)], want[at(i, j)], 1e-12 * 20 * 20 * 20 * kN);
+      ASSERT_EQ(got[at(i, j)], got[at(j, i)]) << i << ", " << j;
+    }
+  }
 }
 
 TEST_P(GemmTest, ZeroExtents) {

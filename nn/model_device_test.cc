@@ -27,7 +27,7 @@ class ModelOnDevice : public testing::TestWithParam<std::tuple<ModelRow, Device>
 Tensor OnHost(const Tensor& x) { return CopyTo(x, Device::kCpu); }
 
 double Tolerance(const Tensor& x) {
-  return x.size() == 0 ? 1.0 : 1e-9 * (1.0 + Max(Abs(Cast(x, DType::kF64))).Item());
+  return x.size() == 0 ? 1.0 : 1e-11 * (1.0 + Max(Abs(Cast(x, DType::kF64))).Item());
 }
 
 void ExpectClose(const NamedTensors& got, const NamedTensors& want) {

@@ -58,13 +58,11 @@ std::vector<Pass> ReadPasses(const Json& inputs, size_t step) {
   return passes;
 }
 
-// Of a tensor with values up to `largest`. Devices that add in another order differ by what
-// Newton-Schulz makes of the last bit: as many times as much as its steps multiply the smallest
-// singular values.
-double Tolerance(const std::vector<double>& values, Device device) {
+// Of a tensor with values up to `largest`.
+double Tolerance(const std::vector<double>& values) {
   double largest = 1.0;
   for (double x : values) largest = std::max(largest, std::abs(x));
-  return (device == Device::kCpu ? 1e-12 : 2e-11) * largest;
+  return 1e-12 * largest;
 }
 
 class GoldenTest : public ::testing::TestWithParam<std::tuple<size_t, Device>> {
@@ -95,7 +93,7 @@ class GoldenTest : public ::testing::TestWithParam<std::tuple<size_t, Device>> {
       for (const auto& [name, want] : ReadTensors(golden.at("after")[step], inputs.at("shapes"))) {
         const std::vector<double> a = params.at(name).ToVector(), b = want.ToVector();
         for (size_t i = 0; i < b.size(); ++i)
-          ASSERT_NEAR(a[i], b[i], Tolerance(b, device())) << name << "[" << i << "], step " << step;
+          ASSERT_NEAR(a[i], b[i], Tolerance(b)) << name << "[" << i << "], step " << step;
       }
     }
   }
