@@ -83,7 +83,7 @@ struct BinaryArgs {
 };
 extern Kernel<void(const BinaryArgs&)> binary;
 
-// out = a where mask != 0, else b. Strides as above.
+// out = a where mask != 0, else b. Strides as above; out may be a or b if that one is dense.
 struct WhereArgs {
   DType dtype;
   int rank;

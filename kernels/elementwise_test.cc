@@ -201,6 +201,31 @@ TEST_P(ElementwiseTest, Where) {
   }
 }
 
+TEST_P(ElementwiseTest, WhereInPlace) {
+  for (DType dtype : kAll) {
+    for (int64_t n : kSizes) {
+      for (const double chosen : {0.0, 1.0}) {
+        const Tensor a = Values(n, 1, dtype), b = Values(n, 2, dtype);
+        const Tensor mask = CopyTo(Tensor::FromVector({1}, {chosen}, DType::kI32), GetParam()),
+                     there = CopyTo(a, GetParam());
+        Tensor kept = Tensor::Empty({n}, dtype, GetParam());
+        Overwrite(kept, CopyTo(b, GetParam()));
+        where(GetParam(), {.dtype = dtype,
+                           .rank = 1,
+                           .shape = {n},
+                           .mask_strides = {0},
+                           .a_strides = {1},
+                           .b_strides = {1},
+                           .mask = mask.data<int32_t>(),
+                           .a = there.raw(),
+                           .b = kept.raw(),
+                           .out = kept.mutable_raw()});
+        ExpectSame(kept, chosen == 0.0 ? b : a, 0.0, "where of " + std::string(NameOf(dtype)));
+      }
+    }
+  }
+}
+
 TEST_P(ElementwiseTest, Cast) {
   for (DType from : kAll) {
     for (DType to : kAll) {

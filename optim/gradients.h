@@ -1,9 +1,11 @@
 #ifndef OPTIM_GRADIENTS_H_
 #define OPTIM_GRADIENTS_H_
 
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "core/pending_item.h"
 #include "core/tensor.h"
 
 namespace palimpsest {
@@ -22,11 +24,17 @@ struct GradientNorms {
   std::string NonFinite() const;
 };
 
-// What else decides, where the gradients are, whether a step is made.
+// What else decides, where the gradients are, whether a step is made; and what one step tells the
+// next.
 struct StepGuard {
-  Tensor loss;  // f64 []; none is made where it is not finite. Empty: not looked at.
-  Tensor
-      failed;  // f64 []: steps since the first that was not made, this included; none is any more.
+  // f64 []; no step is made where it is not finite. Empty: not looked at.
+  Tensor loss;
+  // f64 []: steps since the first that was not made, this included; none is made any more. Empty:
+  // such steps are skipped.
+  Tensor failed;
+  // Where steps that are not made are counted, how many they are so far: the host wants to know,
+  // and waits for the step before this one, or without it for this one.
+  std::shared_ptr<const PendingItem> skipped;
 };
 
 // Counts 1 more in *skipped, an f64 scalar, and in guard->failed, where these are, for a step that

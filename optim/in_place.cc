@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/tape.h"
+#include "kernels/elementwise.h"
 #include "kernels/ema.h"
 #include "kernels/rms_step.h"
 #include "ops/elementwise.h"
@@ -14,6 +15,24 @@ namespace palimpsest {
 bool MayUseKernels(std::initializer_list<const Tensor*> tensors) {
   const auto tracked = [](const Tensor* x) { return *x && IsTracked(*x); };
   return !ComposedScope::Active() && std::none_of(tensors.begin(), tensors.end(), tracked);
+}
+
+void Replace(Tensor& x, const Tensor& replacement, const Tensor& taken) {
+  if (!MayUseKernels({&x, &replacement})) {
+    x = Where(taken, replacement, x);
+    return;
+  }
+  Replacement to(x);
+  where(x.device(), {.dtype = x.dtype(),
+                     .rank = 1,
+                     .shape = {x.size()},
+                     .mask_strides = {0},
+                     .a_strides = {1},
+                     .b_strides = {1},
+                     .mask = taken.data<int32_t>(),
+                     .a = replacement.raw(),
+                     .b = to.from(),
+                     .out = to.to()});
 }
 
 std::optional<Tensor> WriteAverage(Tensor& m, const Tensor& g, const WriteAverageOptions& options) {

@@ -33,6 +33,10 @@ class Replacement {
   Tensor out_;
 };
 
+// x <- replacement where `taken` (i32 [], where x is) is not 0, in x itself if no one else holds
+// it.
+void Replace(Tensor& x, const Tensor& replacement, const Tensor& taken);
+
 // m <- keep m + strength g. Returns read_scale m, or read_scale (keep m + strength g) of the new m
 // if it looks ahead, in the shape of g; nothing where there is no kernel. For what MayUseKernels.
 struct WriteAverageOptions {

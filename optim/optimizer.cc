@@ -140,7 +140,7 @@ class ChainOptimizer : public Optimizer {
     }
     grads.clear();
     ChooseFused(jobs);
-    RunUnlessNotFinite(jobs, result, sums);
+    RunUnlessNotFinite(jobs, result, sums, guard);
     for (UpdateJob& job : jobs) {
       result.params.at(job.path) = std::move(job.param);
       for (auto& [slot, x] : job.state)
@@ -223,26 +223,36 @@ class ChainOptimizer : public Optimizer {
   }
 
   // Kernels see for themselves whether the gradients are finite, and the step that it makes. What
-  // is made of ops is told where that is known, or where steps are counted; elsewhere, so that the
-  // host need not wait, it is made and then taken or left.
+  // is made of ops is told the step, and where the host need not wait for it, whether they are
+  // finite; elsewhere it is made and then taken or left.
   void RunUnlessNotFinite(std::vector<UpdateJob>& jobs, const UpdateResult& result,
-                          std::map<std::string, Tensors>& sums) const {
+                          std::map<std::string, Tensors>& sums, StepGuard* guard) const {
     const bool alone = average_keep_ == 0.0 &&
                        std::all_of(jobs.begin(), jobs.end(), [](const auto& j) { return j.fused; });
     const Tensor& scale = result.gradients.scale;
     Tensor finite;  // i32 [], where it is to be asked.
-    if (!alone && (skips_ || HostReads(scale))) {
+    if (!alone && HostReads(scale)) {
       if (std::isnan(scale.Item())) return;
-      const int64_t skipped = skips_ ? std::llround(Skipped(result.state).Item()) : 0;
-      for (UpdateJob& job : jobs) {
-        if (!job.fused) job.step.step -= skipped, job.step.skipped = {};
-      }
     } else if (!alone) {
       finite = Equal(scale, scale);
     }
+    if (skips_) CountMadeSteps(jobs, Skipped(result.state), guard);
     SumOverParameters(jobs, sums);
     RunFused(jobs);
     RunJobs(jobs, [&](UpdateJob& job) { Run(job, finite); });
+  }
+
+  // Tells what is made of ops which step it makes, if it makes one.
+  static void CountMadeSteps(std::vector<UpdateJob>& jobs, const Tensor& skipped,
+                             StepGuard* guard) {
+    std::shared_ptr<const PendingItem> before;
+    if (guard != nullptr) before = std::exchange(guard->skipped, nullptr);
+    if (std::all_of(jobs.begin(), jobs.end(), [](const auto& j) { return j.fused; })) return;
+    const int64_t steps = std::llround(before ? before->Get() : skipped.Item());
+    for (UpdateJob& job : jobs) {
+      if (!job.fused) job.step.step -= steps, job.step.skipped = {};
+    }
+    if (guard != nullptr) guard->skipped = std::make_shared<PendingItem>(skipped);
   }
 
   // For those that are trained alike, by description, the sums they ask for: over the parameters of
@@ -278,11 +288,11 @@ class ChainOptimizer : public Optimizer {
     });
   }
 
-  // Changes nothing where `finite` is there, and 0.
+  // Changes nothing where `finite` is there, and 0; then what is changed stays where it is, as who
+  // recorded where parameters are wants it.
   void Run(UpdateJob& job, const Tensor& finite) const {
-    const bool in_place = job.param.Unique();
-    const Tensor param = finite ? job.param : Tensor();
-    const NamedTensors state = finite ? job.state : NamedTensors();
+    Tensor param = finite ? job.param : Tensor();
+    NamedTensors state = finite ? job.state : NamedTensors();
     if (!job.fused) job.chain->Update(job.param, std::move(job.signal), job.state, job.step);
     if (average_keep_ != 0.0) {
       const Tensor& whole = job.param.dtype() == DType::kBf16 ? job.state.at("master") : job.param;
@@ -290,17 +300,13 @@ class ChainOptimizer : public Optimizer {
       average_->Update({whole}, job.step.step, keep, {}, job.state);
     }
     if (!finite) return;
-    const auto choose = [&](Tensor& x, const Tensor& before) {
-      if (x.id() != before.id()) x = Where(finite, x, before);
+    const auto take = [&](Tensor& x, Tensor& before) {
+      if (x.id() == before.id()) return;
+      Replace(before, x, finite);
+      x = std::move(before);
     };
-    choose(job.param, param);
-    // Who recorded where parameters are finds them there.
-    if (in_place && job.param.raw() != param.raw()) {
-      Tensor kept = param.Detach();
-      Overwrite(kept, job.param);
-      job.param = kept;
-    }
-    for (auto& [slot, x] : job.state) choose(x, state.at(slot));
+    take(job.param, param);
+    for (auto& [slot, x] : job.state) take(x, state.at(slot));
   }
 
   void DropFrozen(NamedTensors& grads) const {

@@ -90,7 +90,7 @@ Pass CopyTo(const Pass& pass, Device device) {
 
 UpdateResult UpdateAfter(const std::vector<Pass>& passes, const Optimizer& optimizer,
                          NamedTensors params, NamedTensors state, int64_t step,
-                         const NamedTensors& hypers) {
+                         const NamedTensors& hypers, StepGuard* guard) {
   double tokens = 0.0;
   for (const Pass& pass : passes) {
     if (!pass.layers.empty()) tokens += static_cast<double>(pass.layers.begin()->second.x.dim(0));
@@ -99,7 +99,7 @@ UpdateResult UpdateAfter(const std::vector<Pass>& passes, const Optimizer& optim
   NamedTensors sum;
   for (const Pass& pass : passes) AccumulateGradients(sum, Backward(pass, params), 1.0);
   return optimizer.Update(std::move(params), std::move(sum), std::move(state), step, hypers,
-                          pairs.get());
+                          pairs.get(), guard);
 }
 
 }  // namespace palimpsest

@@ -46,7 +46,7 @@ Pass CopyTo(const Pass& pass, Device device);
 // The update after these passes, whose gradients add up.
 UpdateResult UpdateAfter(const std::vector<Pass>& passes, const Optimizer& optimizer,
                          NamedTensors params, NamedTensors state, int64_t step,
-                         const NamedTensors& hypers = {});
+                         const NamedTensors& hypers = {}, StepGuard* guard = nullptr);
 
 }  // namespace palimpsest
 

@@ -202,6 +202,16 @@ TEST_P(OptimizerStepOnDevice, NoStepWaitsAndRecordedItGivesTheSameBits) {
   }
 }
 
+// Steps that may be skipped are no exception, and what is skipped is counted as on the CPU.
+TEST_P(OptimizerStepOnDevice, NoStepWaitsToKnowWhetherOneIsSkipped) {
+  TrainConfig config = Optimizing();
+  config.mutable_optimizer()->set_non_finite(OptimizerConfig::SKIP);
+  for (const double keep : {0.0, 0.9}) {
+    config.mutable_optimizer()->set_average_keep(keep);
+    StepsWithoutWaiting(*Make(config));
+  }
+}
+
 using ByModel = std::tuple<Device, ModelRow>;
 class ModelStepOnDevice : public OnDevice, public testing::WithParamInterface<ByModel> {
  protected:

@@ -46,8 +46,17 @@ absl::Status Trainer::MakeParams(bool restores) {
         absl::StrCat("cuda_graph: optimizer ", config_.optimizer().name(),
                      " looks on in the backward pass, with the learning rate of the step, which a "
                      "recorded pass cannot know; leave cuda_graph out"));
-  if (!Skips()) failed_ = Tensor::Full({}, 0.0, DType::kF64, device_);
+  ResetGuard();
   return absl::OkStatus();
+}
+
+void Trainer::ResetGuard() {
+  guard_ = {};
+  if (const Tensor skipped = optimizer_->Skipped(optimizer_state_)) {
+    guard_.skipped = std::make_shared<PendingItem>(skipped);
+  } else {
+    guard_.failed = Tensor::Full({}, 0.0, DType::kF64, device_);
+  }
 }
 
 void Trainer::LendParams() {
@@ -66,13 +75,11 @@ LanguageModel& Trainer::model() {
   return *model_;
 }
 
-bool Trainer::Skips() const { return config_.optimizer().non_finite() == OptimizerConfig::SKIP; }
-
 absl::Status Trainer::Verify() {
-  const int64_t failed = failed_ ? std::llround(failed_.Item()) : 0;
+  const int64_t failed = guard_.failed ? std::llround(guard_.failed.Item()) : 0;
   if (failed == 0) return absl::OkStatus();
   step_ -= failed;
-  failed_ = Tensor::Full({}, 0.0, DType::kF64, device_);
+  ResetGuard();
   return ExplainNotFinite();
 }
 
@@ -127,13 +134,12 @@ absl::StatusOr<StepResult> Trainer::Step(bool with_statistics, const GradientSin
   if (absl::Status s = CheckSeen(pairs.get()); !s.ok()) return s;
   if (see_gradients) see_gradients(batch.gradients);
   TakeParamsBack();
-  StepGuard guard{.loss = batch.loss, .failed = std::exchange(failed_, Tensor())};
+  guard_.loss = batch.loss;
   UpdateResult update =
       optimizer_->Update(std::move(params_), std::move(batch.gradients),
-                         std::move(optimizer_state_), step_, {}, pairs.get(), &guard);
+                         std::move(optimizer_state_), step_, {}, pairs.get(), &guard_);
   params_ = std::move(update.params);
   optimizer_state_ = std::move(update.state);
-  failed_ = std::move(guard.failed);
   ++step_;
   if (device_ == Device::kCpu) {
     if (absl::Status s = Verify(); !s.ok()) return s;
@@ -184,7 +190,7 @@ absl::Status Trainer::Restore(const std::string& where, Checkpoint checkpoint) {
   for (auto& [path, param] : params_) param = CopyTo(checkpoint.params.at(path), param.device());
   for (auto& [path, x] : optimizer_state_) x = CopyTo(checkpoint.optimizer.at(path), x.device());
   step_ = checkpoint.step;
-  if (failed_) failed_ = Tensor::Full({}, 0.0, DType::kF64, device_);
+  ResetGuard();
   return absl::OkStatus();
 }
 

@@ -91,7 +91,7 @@ class Trainer {
   void TakeParamsBack();
   // Alive while gradients are computed: what the optimizer wants to know besides them.
   std::unique_ptr<PairSumsTap> Listen() const;
-  bool Skips() const;
+  void ResetGuard();  // No step has failed, and those skipped are counted in the state.
   absl::Status ExplainNotFinite();
 
   TrainConfig config_;
@@ -101,7 +101,7 @@ class Trainer {
   Device device_ = Device::kCpu;
   std::unique_ptr<BatchGradients> gradients_;
   NamedTensors params_, optimizer_state_;
-  Tensor failed_;  // f64 [], on the device: see StepGuard. Empty where such steps are skipped.
+  StepGuard guard_;
   int64_t step_ = 0;
 };
 
