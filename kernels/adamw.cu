@@ -15,13 +15,14 @@ struct AdamW {
 
   template <typename N>
   __device__ Constants<N> Prepare(const device::Now& now) const {
+    const double rate = now.LearningRate(lr);
     return {.grad_scale = N(now.grad_scale),
             .keep_m = N(beta1),
             .write_m = N(1.0 - beta1),
             .keep_v = N(beta2),
             .write_v = N(1.0 - beta2),
-            .keep_param = N(1.0 - lr * weight_decay),
-            .step = N(lr / (1.0 - pow(beta1, now.steps))),
+            .keep_param = N(1.0 - rate * weight_decay),
+            .step = N(rate / (1.0 - pow(beta1, now.steps))),
             .root_scale = N(1.0 / sqrt(1.0 - pow(beta2, now.steps))),
             .eps = N(eps)};
   }

@@ -63,18 +63,19 @@ struct AmAdamW {
   };
   template <typename N>
   __device__ Constants<N> Prepare(const device::Now& now) const {
+    const double rate = now.LearningRate(lr);
     const double beta =
-        now.steps == 1.0 ? shared.beta_max : Beta(*static_cast<const N*>(lr_before));
+        now.steps == 1.0 ? shared.beta_max : Beta(rate, *static_cast<const N*>(lr_before));
     return {.shared = shared.Prepare<N>(now),
-            .keep_param = N(1.0 - lr * shared.weight_decay),
-            .lr = N(lr),
+            .keep_param = N(1.0 - rate * shared.weight_decay),
+            .lr = N(rate),
             .beta = N(beta),
             .write = N(1.0 - beta),
             .beta_now = beta};
   }
-  __device__ double Beta(double before) const {
+  __device__ double Beta(double rate, double before) const {
     const double decay = shared.weight_decay;
-    const double gap = lr > 0.0 ? (1.0 + decay * lr) * (before / lr) * sums[0] : 0.0;
+    const double gap = rate > 0.0 ? (1.0 + decay * rate) * (before / rate) * sums[0] : 0.0;
     const double num = gap - sums[1] - decay * sums[2], den = sums[3];
     return den > 0.0 ? fmin(fmax(num / den, 0.0), shared.beta_max) : 0.0;
   }
@@ -93,7 +94,7 @@ struct AmAdamW {
     const N product = *static_cast<const N*>(shared.product),
             before = *static_cast<const N*>(lr_before);
     *static_cast<N*>(product_out) = now.skips ? product : N(product * c.beta_now);
-    *static_cast<N*>(lr_out) = now.skips ? before : N(lr);
+    *static_cast<N*>(lr_out) = now.skips ? before : c.lr;
   }
 };
 

@@ -22,7 +22,7 @@ struct AmAdamWArgs {
   ParamUpdate update;
   const void *d, *v;                        // For the second pass, v is what the first wrote.
   void *d_out = nullptr, *v_out = nullptr;  // The first writes v_out, the second d_out.
-  // [] of the state's dtype, where the tensors are; an output is not its own input here.
+  // [] of the state's dtype, where the tensors are.
   const void *product, *lr_before = nullptr;
   void *product_out = nullptr, *lr_out = nullptr;
   double lr = 0.0, beta_max, beta2, eps, lambda, weight_decay = 0.0;

@@ -15,9 +15,10 @@ struct Lion {
 
   template <typename N>
   __device__ Constants<N> Prepare(const device::Now& now) const {
+    const double rate = now.LearningRate(lr);
     return {.grad_scale = N(now.grad_scale),
-            .step = N(lr),
-            .keep_param = N(1.0 - lr * weight_decay),
+            .step = N(rate),
+            .keep_param = N(1.0 - rate * weight_decay),
             .keep_1 = N(beta1),
             .write_1 = N(1.0 - beta1),
             .keep_2 = N(beta2),

@@ -18,7 +18,7 @@ struct Sgd {
   template <typename N>
   __device__ Constants<N> Prepare(const device::Now& now) const {
     return {.grad_scale = N(now.grad_scale),
-            .lr = N(lr),
+            .lr = N(now.LearningRate(lr)),
             .keep = N(keep),
             .write = N(now.steps == 1.0 ? first_write : write),
             .weight_decay = N(weight_decay),

@@ -22,6 +22,9 @@ struct ParamUpdate {
   // nullptr: 1.
   const double* grad_scale = nullptr;
   const double* skipped = nullptr;  // nullptr: none.
+  // What stands for the learning rate and for t in a launch that a device records, which is told
+  // them anew each time: f64 [] there, too. nullptr: those are.
+  const double *lr = nullptr, *steps = nullptr;
 };
 
 // For kernels that can read them.

@@ -32,6 +32,7 @@ UpdateOf<Rule> MakeRow(const ParamUpdate& u, const std::array<const void*, Rule:
   x.param_out = u.param_out, x.low_out = u.low_out;
   x.size = u.size, x.t = u.t;
   x.grad_scale = u.grad_scale, x.skipped = u.skipped;
+  x.lr = u.lr, x.steps = u.steps;
   const void* const addresses[] = {x.param, x.grad, x.param_out, x.low_out};
   uintptr_t bits = 0;
   for (const void* p : addresses) bits |= reinterpret_cast<uintptr_t>(p);
@@ -74,6 +75,10 @@ void LaunchUpdates(const std::vector<UpdateOf<Rule>>& all) {
   ForTables(all, [&]<typename T, typename G>(const auto& table) {
     Launch(device::UpdateKernel<T, G, Rule>, table.first_block[table.count], device::kUpdateThreads,
            sizeof(typename Rule::template Constants<T>), table);
+    if constexpr (requires { &Rule::template Finish<T>; }) {
+      Launch(device::FinishKernel<T, Rule>, static_cast<unsigned>(table.count), device::kWarp, 0,
+             table);
+    }
   });
 }
 

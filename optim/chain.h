@@ -21,8 +21,9 @@ struct ChainStep {
   // everything as it is.
   const Tensor& grad_scale;
   const Tensors& sums;  // Over all parameters, those that Chain::Sums gave.
-  // f64 scalar, where the parameters are; for kernels alone. Empty: 0.
-  Tensor skipped = {};
+  // f64 scalars, where the parameters are; for kernels alone. Empty: 0, and what stands in `hypers`
+  // and `step`.
+  Tensor skipped = {}, lr = {}, steps = {};
 };
 
 // Scaling by an average of squares: u <- u / (sqrt(v) + eps), with the hyper-parameter "eps".
@@ -64,7 +65,7 @@ struct Chain {
   };
   struct Fused {
     bool (*has)(Device);
-    // On one device.
+    // On one device. What no one else holds stays where it is.
     void (*update)(absl::Span<const FusedJob>);
   };
   const Fused* fused = nullptr;

@@ -40,7 +40,9 @@ ParamUpdate UpdateOf(const Chain::FusedJob& job, Replacements& replaced) {
           .low_out = job.low == nullptr ? nullptr : replaced.Of(*job.low).to(),
           .t = job.step.step + 1,
           .grad_scale = Scalar(job.step.grad_scale),
-          .skipped = Scalar(job.step.skipped)};
+          .skipped = Scalar(job.step.skipped),
+          .lr = Scalar(job.step.lr),
+          .steps = Scalar(job.step.steps)};
 }
 
 Device DeviceOf(Jobs jobs) { return jobs[0].param.device(); }
@@ -136,21 +138,19 @@ void UpdateAmMgd(Jobs jobs) {
 void UpdateAmAdamW(Jobs jobs) {
   Replacements replaced;
   std::vector<AmAdamWArgs> all;
-  Tensors fresh;  // Of each product and learning rate, what they will be.
   for (const Chain::FusedJob& job : jobs) {
     Replacement &d = replaced.Of(job.state.at("m")), &v = replaced.Of(job.state.at("v"));
-    const Tensor &product = job.state.at("m.beta_product"), &lr = job.state.at("m.lr");
-    for (const Tensor* x : {&product, &lr})
-      fresh.push_back(Tensor::Empty({}, x->dtype(), x->device()));
+    Replacement &product = replaced.Of(job.state.at("m.beta_product")),
+                &lr = replaced.Of(job.state.at("m.lr"));
     all.push_back({.update = UpdateOf(job, replaced),
                    .d = d.from(),
                    .v = v.from(),
                    .d_out = d.to(),
                    .v_out = v.to(),
-                   .product = product.raw(),
-                   .lr_before = lr.raw(),
-                   .product_out = fresh.end()[-2].mutable_raw(),
-                   .lr_out = fresh.back().mutable_raw(),
+                   .product = product.from(),
+                   .lr_before = lr.from(),
+                   .product_out = product.to(),
+                   .lr_out = lr.to(),
                    .lr = Value(job, "lr"),
                    .beta_max = Value(job, "beta1"),
                    .beta2 = Value(job, "beta2"),
@@ -163,10 +163,6 @@ void UpdateAmAdamW(Jobs jobs) {
   for (size_t i = 0; i < all.size(); ++i)
     all[i].v = all[i].v_out, all[i].sums = sums.data<double>() + 4 * i;
   am_adamw(DeviceOf(jobs), all);
-  for (size_t i = 0; i < jobs.size(); ++i) {
-    jobs[i].state.at("m.beta_product") = std::move(fresh[2 * i]);
-    jobs[i].state.at("m.lr") = std::move(fresh[2 * i + 1]);
-  }
 }
 
 }  // namespace

@@ -35,6 +35,8 @@ struct StepGuard {
   // Where steps that are not made are counted, how many they are so far: the host wants to know,
   // and waits for the step before this one, or without it for this one.
   std::shared_ptr<const PendingItem> skipped;
+  // Of a step that is recorded: Optimizer::StepNumbers, where the gradients are.
+  Tensor numbers;
 };
 
 // Counts 1 more in *skipped, an f64 scalar, and in guard->failed, where these are, for a step that

@@ -127,10 +127,14 @@ class ChainOptimizer : public Optimizer {
     std::map<std::string, Hypers> of_step;
     std::map<std::string, Tensors> sums;
     std::vector<UpdateJob> jobs;
+    const Tensor numbers = guard == nullptr ? Tensor() : guard->numbers;
+    int64_t number = 0;
     for (const auto& [description, t] : treatments_) {
+      const int64_t own = number++;
       if (t.settings.frozen) continue;
-      const ChainStep now{step, of_step[description] = StepHypers(t.settings, step, hypers),
-                          result.gradients.scale, sums[description], skips_ ? *skipped : Tensor()};
+      ChainStep now{step, of_step[description] = StepHypers(t.settings, step, hypers),
+                    result.gradients.scale, sums[description], skips_ ? *skipped : Tensor()};
+      if (numbers) now.lr = Element(numbers, own), now.steps = Element(numbers, -1);
       for (const std::string& path : t.paths) {
         Signal signal{.gradient = std::exchange(grads.at(path), Tensor())};
         if (pairs != nullptr && pairs->sums().contains(path)) signal.pairs = pairs->sums().at(path);
@@ -140,6 +144,7 @@ class ChainOptimizer : public Optimizer {
     }
     grads.clear();
     ChooseFused(jobs);
+    PALIMPSEST_CHECK(!numbers || CanRecord(numbers.device())) << "what is made of ops is recorded";
     RunUnlessNotFinite(jobs, result, sums, guard);
     for (UpdateJob& job : jobs) {
       result.params.at(job.path) = std::move(job.param);
@@ -148,6 +153,24 @@ class ChainOptimizer : public Optimizer {
     }
     return result;
   }
+
+  bool CanRecord(Device device) const override {
+    return std::all_of(treatments_.begin(), treatments_.end(), [&](const auto& entry) {
+      const Chain::Fused* fused = entry.second.chain.fused;
+      return entry.second.settings.frozen || (fused != nullptr && fused->has(device));
+    });
+  }
+
+  Tensor StepNumbers(int64_t step) const override {
+    std::vector<double> numbers;
+    for (const auto& [description, t] : treatments_)
+      numbers.push_back(StepHypers(t.settings, step, {}).at("lr").Item());
+    numbers.push_back(static_cast<double>(step + 1));
+    const auto count = static_cast<int64_t>(numbers.size());
+    return Tensor::FromVector({count}, numbers, DType::kF64);
+  }
+
+  double LearningRate(int64_t step) const override { return LearningRate(main_, step, {}).Item(); }
 
   NamedTensors Averaged(const NamedTensors& params, const NamedTensors& state) const override {
     NamedTensors averaged = params;
@@ -183,6 +206,12 @@ class ChainOptimizer : public Optimizer {
       if (t.settings.frozen) continue;
       for (const std::string& path : t.paths) f(t, path);
     }
+  }
+
+  // [], from the end if it is negative.
+  static Tensor Element(const Tensor& x, int64_t i) {
+    if (i < 0) i += x.size();
+    return x.Rows(i, i + 1).WithShape({});
   }
 
   static Tensor LearningRate(const Settings& s, int64_t step, const Hypers& given) {

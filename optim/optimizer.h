@@ -57,6 +57,16 @@ class Optimizer {
                               const PairSumsTap* pairs = nullptr,
                               StepGuard* guard = nullptr) const = 0;
 
+  // Whether an update on `device` can be recorded (DeviceGraph): what changes from step to step is
+  // these numbers, with which a guard tells it the step, and each tensor given up stays where it
+  // is.
+  virtual bool CanRecord(Device device) const = 0;
+  // f64 [n], on the host: the learning rate of each set of parameters trained alike, and the steps,
+  // this one included.
+  virtual Tensor StepNumbers(int64_t step) const = 0;
+  // Of a step, before groups' factors.
+  virtual double LearningRate(int64_t step) const = 0;
+
   // The average of each weight, where the config has one (average_keep); else the parameters.
   virtual NamedTensors Averaged(const NamedTensors& params, const NamedTensors& state) const = 0;
   // f64 [], where the state is: steps that were skipped for gradients that were not finite. Empty

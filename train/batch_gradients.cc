@@ -58,7 +58,8 @@ BatchGradients::Inputs BatchGradients::Placed(const Inputs& in) const {
   return {.tokens = CopyTo(in.tokens, device_),
           .labels = CopyTo(in.labels, device_),
           .shares = CopyTo(in.shares, device_),
-          .step = CopyTo(in.step, device_)};
+          .step = CopyTo(in.step, device_),
+          .numbers = in.numbers ? CopyTo(in.numbers, device_) : Tensor()};
 }
 
 BatchGradients::Result BatchGradients::ComputePart(const Inputs& in, int64_t part,
@@ -96,31 +97,42 @@ BatchGradients::Result BatchGradients::ByOps(const Examples& batch, int64_t step
   return result;
 }
 
-void BatchGradients::Record(Inputs in, const NamedTensors& params) {
-  recorded_ = {.inputs = std::move(in), .params = Places(params), .result = {}, .graph = {}};
-  recorded_.graph = std::make_unique<DeviceGraph>(
-      device_, [&] { recorded_.result = Compute(recorded_.inputs, params, {}); });
+void BatchGradients::Record(Inputs in, const NamedTensors& params, const Update* update) {
+  recorded_ = {.inputs = std::move(in), .places = {}, .result = {}, .graph = {}};
+  recorded_.graph = std::make_unique<DeviceGraph>(device_, [&] {
+    Result& result = recorded_.result;
+    result = Compute(recorded_.inputs, params, {});
+    result.loss = Cast(result.loss, DType::kF64);
+    if (update == nullptr) return;
+    result.updated = true;
+    update->record({result.loss, std::exchange(result.gradients, {})}, recorded_.inputs.numbers);
+  });
   ++recordings_;
 }
 
 BatchGradients::Result BatchGradients::Of(const Examples& batch, int64_t step,
-                                          const NamedTensors& params,
-                                          const StatisticSink& statistics) {
+                                          const NamedTensors& params, const Update* update) {
   // The first loads what its ops need.
-  const bool begins = !std::exchange(begun_, true);
-  if (!config_.cuda_graph() || begins || statistics) return ByOps(batch, step, params, statistics);
-  const Inputs in = OnHost(batch, step);
-  if (recorded_.params != Places(params)) {
-    Record(Placed(in), params);
+  if (!config_.cuda_graph() || !std::exchange(begun_, true)) return ByOps(batch, step, params);
+  Inputs in = OnHost(batch, step);
+  std::vector<const void*> places = Places(params);
+  if (update != nullptr) {
+    in.numbers = update->numbers;
+    places.insert(places.end(), update->places.begin(), update->places.end());
+  }
+  if (recorded_.places != places) {
+    Record(Placed(in), params, update);
+    recorded_.places = std::move(places);
   } else {
     Overwrite(recorded_.inputs.tokens, in.tokens);
     Overwrite(recorded_.inputs.labels, in.labels);
     Overwrite(recorded_.inputs.shares, in.shares);
     Overwrite(recorded_.inputs.step, in.step);
+    if (update != nullptr) Overwrite(recorded_.inputs.numbers, in.numbers);
   }
   recorded_.graph->Replay();
   // The next replay writes its own into the same memory.
-  return {Mul(Cast(recorded_.result.loss, DType::kF64), 1.0), recorded_.result.gradients};
+  return {Mul(recorded_.result.loss, 1.0), recorded_.result.gradients, recorded_.result.updated};
 }
 
 }  // namespace palimpsest

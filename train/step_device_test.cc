@@ -77,6 +77,8 @@ void ExpectTheSameRecorded(TrainConfig config) {
   const std::vector<StepResult> want = StepsWithoutWaiting(*by_ops),
                                 got = StepsWithoutWaiting(*recorded);
   EXPECT_EQ(recorded->gradients().recordings(), 1);
+  EXPECT_EQ(recorded->gradients().records_update(),
+            recorded->optimizer().CanRecord(recorded->device()));
   for (size_t i = 0; i < want.size(); ++i) {
     EXPECT_EQ(got[i].loss(), want[i].loss()) << "step " << i;
     EXPECT_EQ(got[i].grad_norm(), want[i].grad_norm()) << "step " << i;
@@ -132,15 +134,27 @@ TEST_P(StepOnDevice, RecordsInBf16) {
   ExpectTheSameRecorded(config);
 }
 
+// Whole steps of these, as their kernels are told learning rates and counts on the device.
+TEST_P(StepOnDevice, RecordsTheUpdate) {
+  for (const auto& [name, spec] : OptimizerSpecs()) {
+    const auto trainer = Make(Config(kModel, name));
+    const bool whole = name == "sgd" || name == "momentum" || name == "adamw" || name == "lion" ||
+                       name == "am_mgd" || name == "am_adamw";
+    EXPECT_EQ(trainer->optimizer().CanRecord(GetParam()), whole) << name;
+  }
+}
+
 // As on the CPU, however late it is noticed; and nothing is left of the steps after it.
 TEST_P(StepOnDevice, AStepThatFailsIsFoundLater) {
-  for (const char* optimizer : {"sgd", "muon"}) {
+  for (const auto& [optimizer, recorded] : {std::pair("sgd", false), std::pair("sgd", true),
+                                            std::pair("muon", false), std::pair("muon", true)}) {
     TrainConfig config = Config(kModel, optimizer);
     config.mutable_optimizer()->clear_clip_norm();
     config.mutable_optimizer()->clear_schedule();
     config.mutable_optimizer()->set_lr(1e30);
+    config.set_cuda_graph(recorded);
     const auto late = Make(config);
-    config.set_device(TrainConfig::CPU);
+    config.set_device(TrainConfig::CPU), config.set_cuda_graph(false);
     const auto here = Make(config);
     absl::Status want;
     int64_t made = 0;
@@ -202,13 +216,17 @@ TEST_P(OptimizerStepOnDevice, NoStepWaitsAndRecordedItGivesTheSameBits) {
   }
 }
 
-// Steps that may be skipped are no exception, and what is skipped is counted as on the CPU.
+// Steps that may be skipped are no exception.
 TEST_P(OptimizerStepOnDevice, NoStepWaitsToKnowWhetherOneIsSkipped) {
   TrainConfig config = Optimizing();
   config.mutable_optimizer()->set_non_finite(OptimizerConfig::SKIP);
   for (const double keep : {0.0, 0.9}) {
     config.mutable_optimizer()->set_average_keep(keep);
-    StepsWithoutWaiting(*Make(config));
+    if (LooksOn(config)) {
+      StepsWithoutWaiting(*Make(config));
+    } else {
+      ExpectTheSameRecorded(config);
+    }
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/tape.h"
+#include "ops/elementwise.h"
 #include "train/config.h"
 #include "train/device.h"
 #include "train/evaluate.h"
@@ -87,7 +88,7 @@ absl::Status Trainer::Verify() {
 absl::Status Trainer::ExplainNotFinite() {
   const FiniteWatch watch;
   LendParams();
-  const auto [loss, gradients] =
+  const auto [loss, gradients, updated] =
       gradients_->ByOps(data_->TrainBatch(step_, config_.batch()), step_, params_);
   std::string what = absl::StrCat("the loss is ", loss.Item());
   if (std::isfinite(loss.Item())) {
@@ -122,35 +123,85 @@ absl::Status CheckSeen(const PairSumsTap* pairs) {
       "that matches it can name another optimizer"));
 }
 
+std::optional<std::vector<const void*>> Trainer::PlacesToUpdate() const {
+  std::vector<const void*> places;
+  bool alone = true;
+  const auto add = [&](const Tensor& x) {
+    places.push_back(x.raw());
+    alone = alone && x.Unique();
+  };
+  for (const auto& [path, param] : params_) add(param);
+  for (const auto& [path, x] : optimizer_state_) add(x);
+  if (guard_.failed) add(guard_.failed);
+  if (!alone) return {};
+  return places;
+}
+
+GradientNorms Trainer::Update(BatchGradients::Result batch, const PairSumsTap* pairs,
+                              const Tensor& numbers) {
+  TakeParamsBack();
+  guard_.loss = std::move(batch.loss), guard_.numbers = numbers;
+  UpdateResult update = optimizer_->Update(std::move(params_), std::move(batch.gradients),
+                                           std::move(optimizer_state_), step_, {}, pairs, &guard_);
+  params_ = std::move(update.params);
+  optimizer_state_ = std::move(update.state);
+  guard_.loss = {}, guard_.numbers = {};
+  return std::move(update.gradients);
+}
+
+// Of the step's batch; if no one looks at them, recorded where the config says so, with the update
+// where that can be.
+BatchGradients::Result Trainer::Gradients(bool looks, const StatisticSink& statistics) {
+  const Examples batch = data_->TrainBatch(step_, config_.batch());
+  const bool with_update = config_.cuda_graph() && optimizer_->CanRecord(device_);
+  TakeParamsBack();
+  const auto places = PlacesToUpdate();
+  LendParams();
+  if (looks || (with_update && !places))
+    return gradients_->ByOps(batch, step_, params_, statistics);
+  if (!with_update) return gradients_->Of(batch, step_, params_);
+  const BatchGradients::Update update = {
+      .numbers = optimizer_->StepNumbers(step_),
+      .places = *places,
+      .record = [&](BatchGradients::Result gradients, const Tensor& numbers) {
+        recorded_norms_ = Update(std::move(gradients), nullptr, numbers);
+        PALIMPSEST_CHECK(PlacesToUpdate() == places) << "an update moved what it was to change";
+      }};
+  return gradients_->Of(batch, step_, params_, &update);
+}
+
+// Of a tensor that the next step overwrites.
+Tensor Kept(const Tensor& x) { return x ? Mul(x, 1.0) : x; }
+
 absl::StatusOr<StepResult> Trainer::Step(bool with_statistics, const GradientSink& see_gradients) {
   const std::unique_ptr<PairSumsTap> pairs = Listen();
   std::map<std::string, double> statistics;
   const StatisticSink sink = [&](const std::string& path, double value) {
     statistics[path] = value;
   };
-  LendParams();
-  BatchGradients::Result batch = gradients_->Of(data_->TrainBatch(step_, config_.batch()), step_,
-                                                params_, with_statistics ? sink : StatisticSink());
+  BatchGradients::Result batch = Gradients(with_statistics || see_gradients != nullptr,
+                                           with_statistics ? sink : StatisticSink());
   if (absl::Status s = CheckSeen(pairs.get()); !s.ok()) return s;
   if (see_gradients) see_gradients(batch.gradients);
-  TakeParamsBack();
-  guard_.loss = batch.loss;
-  UpdateResult update =
-      optimizer_->Update(std::move(params_), std::move(batch.gradients),
-                         std::move(optimizer_state_), step_, {}, pairs.get(), &guard_);
-  params_ = std::move(update.params);
-  optimizer_state_ = std::move(update.state);
+  StepResult result{.step = step_ + 1,
+                    .learning_rate = optimizer_->LearningRate(step_),
+                    .tokens = 0,
+                    .statistics = std::move(statistics),
+                    .batch_loss = batch.loss};
+  if (batch.updated) {
+    TakeParamsBack();
+    const GradientNorms& norms = recorded_norms_;
+    result.gradients = {norms.names, Kept(norms.squares), Kept(norms.norm), Kept(norms.scale)};
+  } else {
+    result.gradients = Update(std::move(batch), pairs.get());
+  }
+  result.steps_skipped = Kept(optimizer_->Skipped(optimizer_state_));
   ++step_;
+  result.tokens = tokens();
   if (device_ == Device::kCpu) {
     if (absl::Status s = Verify(); !s.ok()) return s;
   }
-  return StepResult{.step = step_,
-                    .learning_rate = update.learning_rate,
-                    .tokens = tokens(),
-                    .statistics = std::move(statistics),
-                    .batch_loss = batch.loss,
-                    .steps_skipped = optimizer_->Skipped(optimizer_state_),
-                    .gradients = std::move(update.gradients)};
+  return result;
 }
 
 Score Trainer::Evaluate(int64_t batches) {

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
@@ -89,6 +90,12 @@ class Trainer {
   absl::Status MakeParams(bool restores);
   void LendParams();
   void TakeParamsBack();
+  BatchGradients::Result Gradients(bool looks, const StatisticSink& statistics);
+  // Returns what was measured of the gradients.
+  GradientNorms Update(BatchGradients::Result batch, const PairSumsTap* pairs,
+                       const Tensor& numbers = {});
+  // Where all is that an update changes; nothing where one of them is someone else's, too.
+  std::optional<std::vector<const void*>> PlacesToUpdate() const;
   // Alive while gradients are computed: what the optimizer wants to know besides them.
   std::unique_ptr<PairSumsTap> Listen() const;
   void ResetGuard();  // No step has failed, and those skipped are counted in the state.
@@ -102,6 +109,7 @@ class Trainer {
   std::unique_ptr<BatchGradients> gradients_;
   NamedTensors params_, optimizer_state_;
   StepGuard guard_;
+  GradientNorms recorded_norms_;  // Of an update that is recorded: as it left them last.
   int64_t step_ = 0;
 };
 

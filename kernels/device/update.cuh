@@ -13,7 +13,7 @@
 //   Apply(c, param, grad, state)        the update, in place
 //   kSums, Add(c, param, grad, state, skips, sums)   of a rule that sums; may change the state
 //   Result(sums, to)
-//   Finish<N>(c, now)                   what one thread does for the whole tensor
+//   Finish<N>(c, now)                   what one thread does afterwards for the whole tensor
 namespace palimpsest::device {
 
 inline constexpr int kUpdateThreads = 256;
@@ -28,7 +28,7 @@ struct UpdateTensors {
   void *param_out = nullptr, *low_out = nullptr;
   void* out[kState] = {};
   int64_t size = 0, t = 1;
-  const double *grad_scale = nullptr, *skipped = nullptr;
+  const double *grad_scale = nullptr, *skipped = nullptr, *lr = nullptr, *steps = nullptr;
   double* sums = nullptr;  // Of a rule that sums.
   bool packs = false;      // All are aligned to 16 bytes.
 };
@@ -37,6 +37,9 @@ struct UpdateTensors {
 struct Now {
   double grad_scale, steps;
   bool skips;
+  const double* lr;
+
+  __device__ double LearningRate(double otherwise) const { return lr == nullptr ? otherwise : *lr; }
 };
 
 template <typename Rule>
@@ -128,7 +131,8 @@ template <int kState>
 __device__ Now NowOf(const UpdateTensors<kState>& x) {
   const double scale = x.grad_scale == nullptr ? 1.0 : *x.grad_scale;
   const double skipped = x.skipped == nullptr ? 0.0 : *x.skipped;
-  return {scale, static_cast<double>(x.t) - skipped, scale != scale};
+  const double steps = x.steps == nullptr ? static_cast<double>(x.t) : *x.steps;
+  return {scale, steps - skipped, scale != scale, x.lr};
 }
 
 // Prepare, by one thread for the block.
@@ -143,13 +147,11 @@ __device__ typename Rule::template Constants<T> Prepared(const Rule& rule, const
 // A block's part of a row.
 struct Piece {
   int row;
-  bool first;
   int64_t begin, end;
 
   template <typename Table>
   __device__ explicit Piece(const Table& table) : row(table.RowOf(blockIdx.x)) {
     const int64_t size = table.rows[row].tensors.size;
-    first = blockIdx.x == table.first_block[row];
     begin = (blockIdx.x - table.first_block[row]) * kPiece;
     end = begin + kPiece < size ? begin + kPiece : size;
   }
@@ -164,9 +166,14 @@ __global__ void UpdateKernel(UpdateTable<UpdateRow<Rule>> table) {
   MapPiece<T, G>(tensors, piece.begin, piece.end, [&](T& param, T grad, auto& state) {
     if (!now.skips) Rule::Apply(c, param, grad, state);
   });
-  if constexpr (requires { rule.template Finish<T>(c, now); }) {
-    if (piece.first && threadIdx.x == 0) rule.template Finish<T>(c, now);
-  }
+}
+
+// A block for each row, when its pieces are done: they need what this changes.
+template <typename T, typename Rule>
+__global__ void FinishKernel(UpdateTable<UpdateRow<Rule>> table) {
+  const auto& [tensors, rule] = table.rows[blockIdx.x];
+  const Now now = NowOf(tensors);
+  if (threadIdx.x == 0) rule.template Finish<T>(rule.template Prepare<T>(now), now);
 }
 
 // partial [blocks, kSums]: the sums over each block's piece.
