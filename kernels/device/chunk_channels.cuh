@@ -119,6 +119,7 @@ class ChannelDecay {
       const int next = (j / kTile + 1) * kTile;
       N left = N(1);
       for (int t = j + 1; t < next; ++t) left *= keep_[t * kWidth + i];
+#pragma unroll 1  // Three at most, which would take registers.
       for (int t = next; t < tile * kTile; t += kTile) left *= local_[(t + kTile - 1) * kWidth + i];
       end_[j * kWidth + i] = left;
     });
