@@ -20,8 +20,8 @@
 #include "optim/gradients.h"
 #include "optim/in_place.h"
 #include "optim/levels.h"
-#include "optim/schedule.h"
 #include "optim/settings.h"
+#include "optim/treatment.h"
 #include "optim/update_job.h"
 
 namespace palimpsest {
@@ -30,15 +30,6 @@ namespace {
 constexpr char kSkipped[] = "skipped";
 constexpr char kAverage[] = "average";
 constexpr char kAverageKeep[] = "average_keep";
-
-// Parameters that are trained alike.
-struct Treatment {
-  Settings settings;
-  Chain chain;
-  std::vector<std::string> paths;
-  int64_t values = 0, state_bytes = 0;            // Of all of them.
-  std::map<std::string, int64_t> state_bytes_of;  // By what one of them is.
-};
 
 class ChainOptimizer : public Optimizer {
  public:
@@ -88,7 +79,7 @@ class ChainOptimizer : public Optimizer {
       const Device device = params.empty() ? Device::kCpu : params.begin()->second.device();
       state[kSkipped] = Tensor::Full({}, 0.0, DType::kF64, device);
     }
-    ForEach([&](const Treatment& t, const std::string& path) {
+    ForEachTrained(treatments_, [&](const Treatment& t, const std::string& path) {
       for (auto& [slot, x] : InitOne(t.chain, params.at(path)))
         state.emplace(absl::StrCat(path, ".", slot), std::move(x));
     });
@@ -99,7 +90,7 @@ class ChainOptimizer : public Optimizer {
                                       int64_t step, double tokens,
                                       const NamedTensors& hypers) const override {
     std::map<uint64_t, PairSumsTap::Listener> listeners;
-    ForEach([&](const Treatment& t, const std::string& path) {
+    ForEachTrained(treatments_, [&](const Treatment& t, const std::string& path) {
       const Tensor& param = params.at(path);
       const Hypers of_step = StepHypers(t.settings, step, hypers);
       auto request = t.chain.ListenTo(param, tokens, of_step, PeekUnder(path, state));
@@ -116,14 +107,13 @@ class ChainOptimizer : public Optimizer {
                       const NamedTensors& hypers, const PairSumsTap* pairs,
                       StepGuard* guard) const override {
     const OpScope scope("optimizer");
-    CheckHypers(hypers);
-    DropFrozen(grads);
-    CheckShapes(params, grads);
+    CheckHypers(treatments_, hypers);
+    DropFrozen(treatments_, grads);
+    CheckGradients(treatments_, params, grads);
     if (pairs != nullptr) TakePairGradients(*pairs, grads);
     UpdateResult result{.params = std::move(params), .state = std::move(state)};
     Tensor* const skipped = skips_ ? &result.state.at(kSkipped) : nullptr;
     result.gradients = MeasureGradients(grads, clip_norm_, skipped, guard);
-    result.learning_rate = LearningRate(main_, step, hypers).Item();
     std::map<std::string, Hypers> of_step;
     std::map<std::string, Tensors> sums;
     std::vector<UpdateJob> jobs;
@@ -155,10 +145,8 @@ class ChainOptimizer : public Optimizer {
   }
 
   bool CanRecord(Device device) const override {
-    return std::all_of(treatments_.begin(), treatments_.end(), [&](const auto& entry) {
-      const Chain::Fused* fused = entry.second.chain.fused;
-      return entry.second.settings.frozen || (fused != nullptr && fused->has(device));
-    });
+    return std::all_of(treatments_.begin(), treatments_.end(),
+                       [&](const auto& entry) { return entry.second.FusesOn(device); });
   }
 
   Tensor StepNumbers(int64_t step) const override {
@@ -170,12 +158,14 @@ class ChainOptimizer : public Optimizer {
     return Tensor::FromVector({count}, numbers, DType::kF64);
   }
 
-  double LearningRate(int64_t step) const override { return LearningRate(main_, step, {}).Item(); }
+  double LearningRate(int64_t step) const override {
+    return StepLearningRate(main_, step, {}).Item();
+  }
 
   NamedTensors Averaged(const NamedTensors& params, const NamedTensors& state) const override {
     NamedTensors averaged = params;
     if (average_keep_ == 0.0) return averaged;
-    ForEach([&](const Treatment&, const std::string& path) {
+    ForEachTrained(treatments_, [&](const Treatment&, const std::string& path) {
       Tensor& p = averaged.at(path);
       p = Cast(Reshape(state.at(absl::StrCat(path, ".", kAverage)), p.shape()), p.dtype());
     });
@@ -186,49 +176,13 @@ class ChainOptimizer : public Optimizer {
     return skips_ ? state.at(kSkipped) : Tensor();
   }
 
-  std::vector<std::string> Summary() const override {
-    std::map<std::string, std::pair<int64_t, int64_t>> totals;
-    for (const auto& [description, t] : treatments_) {
-      auto& [values, bytes] = totals[DescribeShortly(t.settings)];
-      values += t.values, bytes += t.state_bytes;
-    }
-    std::vector<std::string> lines;
-    for (const auto& [description, total] : totals)
-      lines.push_back(absl::StrCat(description, ": ", total.first, " parameters, ", total.second,
-                                   " bytes of state"));
-    return lines;
-  }
+  std::vector<std::string> Summary() const override { return palimpsest::Summary(treatments_); }
 
  private:
-  // Each parameter that is trained.
-  void ForEach(absl::FunctionRef<void(const Treatment&, const std::string& path)> f) const {
-    for (const auto& [description, t] : treatments_) {
-      if (t.settings.frozen) continue;
-      for (const std::string& path : t.paths) f(t, path);
-    }
-  }
-
   // [], from the end if it is negative.
   static Tensor Element(const Tensor& x, int64_t i) {
     if (i < 0) i += x.size();
     return x.Rows(i, i + 1).WithShape({});
-  }
-
-  static Tensor LearningRate(const Settings& s, int64_t step, const Hypers& given) {
-    const double factor = ScheduleFactor(s.schedule, step);
-    const auto it = given.find("lr");
-    if (it == given.end()) return Tensor::Full({}, s.hypers.at("lr") * factor, DType::kF64);
-    return Mul(it->second, factor);
-  }
-
-  static Hypers StepHypers(const Settings& s, int64_t step, const Hypers& given) {
-    Hypers hypers;
-    for (const auto& [name, value] : s.hypers) {
-      const auto it = given.find(name);
-      hypers.emplace(name, it == given.end() ? Tensor::Full({}, value, DType::kF64) : it->second);
-    }
-    hypers["lr"] = Mul(LearningRate(s, step, given), s.lr_factor);
-    return hypers;
   }
 
   NamedTensors InitOne(const Chain& chain, const Tensor& param) const {
@@ -243,7 +197,7 @@ class ChainOptimizer : public Optimizer {
 
   // Where nothing needs the gradient itself, that with keys of unit length stands for it.
   void TakePairGradients(const PairSumsTap& pairs, NamedTensors& grads) const {
-    ForEach([&](const Treatment& t, const std::string& path) {
+    ForEachTrained(treatments_, [&](const Treatment& t, const std::string& path) {
       const auto it = pairs.sums().find(path);
       if (it == pairs.sums().end() || t.chain.UsesGradient()) return;
       Tensor& g = grads.at(path);
@@ -306,17 +260,6 @@ class ChainOptimizer : public Optimizer {
       sums.at(description) = of_optimizer.at(treatments_.at(description).settings.optimizer);
   }
 
-  void CheckShapes(const NamedTensors& params, const NamedTensors& grads) const {
-    ForEach([&](const Treatment&, const std::string& path) {
-      const auto param = params.find(path), grad = grads.find(path);
-      PALIMPSEST_CHECK(param != params.end()) << "no parameter " << path;
-      PALIMPSEST_CHECK(grad != grads.end()) << "no gradient for " << path;
-      PALIMPSEST_CHECK(param->second.shape() == grad->second.shape() &&
-                       param->second.dtype() == grad->second.dtype())
-          << path << " is " << param->second << ", its gradient " << grad->second;
-    });
-  }
-
   // Changes nothing where `finite` is there, and 0; then what is changed stays where it is, as who
   // recorded where parameters are wants it.
   void Run(UpdateJob& job, const Tensor& finite) const {
@@ -338,29 +281,12 @@ class ChainOptimizer : public Optimizer {
     for (auto& [slot, x] : job.state) take(x, state.at(slot));
   }
 
-  void DropFrozen(NamedTensors& grads) const {
-    for (const auto& [description, t] : treatments_) {
-      if (!t.settings.frozen) continue;
-      for (const std::string& path : t.paths) grads.erase(path);
-    }
-  }
-
-  void CheckHypers(const Hypers& given) const {
-    for (const auto& [name, x] : given) {
-      bool known = false;
-      for (const auto& [description, t] : treatments_) known |= t.settings.hypers.contains(name);
-      PALIMPSEST_CHECK(known) << "no optimizer here has " << name;
-      PALIMPSEST_CHECK(x.rank() == 0 && x.dtype() == DType::kF64)
-          << name << " is " << x << ", not f64 []";
-    }
-  }
-
   const Settings main_;
   const double clip_norm_;
   const bool skips_;
   const double average_keep_;
   const std::unique_ptr<Level> average_;
-  std::map<std::string, Treatment> treatments_;  // By description.
+  Treatments treatments_;
 };
 
 }  // namespace

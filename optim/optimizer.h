@@ -17,7 +17,6 @@ namespace palimpsest {
 struct UpdateResult {
   NamedTensors params, state;
   GradientNorms gradients = {};  // Before clipping; of no update, none.
-  double learning_rate = 0.0;    // The base rate of this step, before groups' factors.
 
   // These wait for the device on which the gradients are.
   double grad_norm() const { return gradients.Norm(); }
@@ -64,7 +63,7 @@ class Optimizer {
   // f64 [n], on the host: the learning rate of each set of parameters trained alike, and the steps,
   // this one included.
   virtual Tensor StepNumbers(int64_t step) const = 0;
-  // Of a step, before groups' factors.
+  // The base rate of a step, before groups' factors.
   virtual double LearningRate(int64_t step) const = 0;
 
   // The average of each weight, where the config has one (average_keep); else the parameters.

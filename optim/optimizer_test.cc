@@ -44,9 +44,8 @@ TEST(Optimizer, ReportsTheBaseRateOfTheStep) {
   const NamedTensors params = Params();
   const auto optimizer = MakeOptimizer(
       "lr: 0.4 schedule { warmup_steps: 4 } group { match: '*' lr_factor: 0.1 }", params);
-  const NamedTensors state = optimizer->Init(params);
-  EXPECT_NEAR(optimizer->Update(params, params, state, 1).learning_rate, 0.2, 1e-15);
-  EXPECT_NEAR(optimizer->Update(params, params, state, 9).learning_rate, 0.4, 1e-15);
+  EXPECT_NEAR(optimizer->LearningRate(1), 0.2, 1e-15);
+  EXPECT_NEAR(optimizer->LearningRate(9), 0.4, 1e-15);
 }
 
 TEST(Optimizer, FactorsAndRatesOfGroupsCount) {

@@ -154,8 +154,11 @@ GradientNorms Trainer::Update(BatchGradients::Result batch, const PairSumsTap* p
 BatchGradients::Result Trainer::Gradients(bool looks, const StatisticSink& statistics) {
   const Examples batch = data_->TrainBatch(step_, config_.batch());
   const bool with_update = config_.cuda_graph() && optimizer_->CanRecord(device_);
-  TakeParamsBack();
-  const auto places = PlacesToUpdate();
+  std::optional<std::vector<const void*>> places;
+  if (with_update) {
+    TakeParamsBack();
+    places = PlacesToUpdate();
+  }
   LendParams();
   if (looks || (with_update && !places))
     return gradients_->ByOps(batch, step_, params_, statistics);
