@@ -6,6 +6,7 @@ _TARGET = """
 cc_library(
     name = "{name}",
     hdrs = ["{repository}_version.h"] + glob(["include/**"]),
+    defines = {defines},
     includes = ["include"],
     linkopts = select({{
         "@//third_party:static_libraries": {static_linkopts},
@@ -86,6 +87,7 @@ def _system_library_impl(ctx):
         build += _TARGET.format(
             name = name,
             repository = ctx.name,
+            defines = repr(ctx.attr.defines),
             linkopts = repr(linkopts),
             static_linkopts = repr(static_runtime + _static(ctx, linkopts)),
         )
@@ -103,6 +105,7 @@ system_library = repository_rule(
     implementation = _system_library_impl,
     attrs = {
         "apt": attr.string(mandatory = True, doc = "the packages that bring it, for the error message"),
+        "defines": attr.string_list(doc = "what its headers are told"),
         "header": attr.string(doc = "for a library without pkg-config: the header that shows it is there"),
         "hide_sanitizers_from": attr.string_list(doc = "headers that change the layout of classes"),
         "libraries": attr.string_dict(
