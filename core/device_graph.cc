@@ -1,5 +1,7 @@
 #include "core/device_graph.h"
 
+#include <utility>
+
 #include "core/check.h"
 
 namespace palimpsest {
@@ -21,21 +23,21 @@ bool DeviceGraph::SetBackend(Device device, Backend backend) {
 
 bool DeviceGraph::Has(Device device) { return backends[static_cast<int>(device)].begin != nullptr; }
 
-DeviceGraph::DeviceGraph(Device device, absl::FunctionRef<void()> work) : device_(device) {
-  const Backend& backend = Of(device);
-  Allocator& memory = Allocator::Of(device);
+GraphMemory::~GraphMemory() { Allocator::Of(device_).Release(&pool_); }
+
+DeviceGraph::DeviceGraph(std::shared_ptr<GraphMemory> memory, absl::FunctionRef<void()> work)
+    : memory_(std::move(memory)) {
+  const Backend& backend = Of(memory_->device_);
+  Allocator& allocator = Allocator::Of(memory_->device_);
   backend.begin();
-  memory.UsePool(&pool_);
+  allocator.UsePool(&memory_->pool_);
   work();
-  memory.UsePool(nullptr);
+  allocator.UsePool(nullptr);
   recorded_ = backend.end();
 }
 
-DeviceGraph::~DeviceGraph() {
-  Of(device_).destroy(recorded_);
-  Allocator::Of(device_).Release(&pool_);
-}
+DeviceGraph::~DeviceGraph() { Of(memory_->device_).destroy(recorded_); }
 
-void DeviceGraph::Replay() const { Of(device_).replay(recorded_); }
+void DeviceGraph::Replay() const { Of(memory_->device_).replay(recorded_); }
 
 }  // namespace palimpsest

@@ -6,7 +6,8 @@ namespace {
 
 struct AdamW {
   static constexpr int kState = 2;
-  double lr, beta1, beta2, eps, weight_decay;
+  Scalar lr;
+  double beta1, beta2, eps, weight_decay;
 
   template <typename N>
   struct Constants {
@@ -15,7 +16,7 @@ struct AdamW {
 
   template <typename N>
   __device__ Constants<N> Prepare(const device::Now& now) const {
-    const double rate = now.LearningRate(lr);
+    const double rate = device::ValueOf(lr);
     return {.grad_scale = N(now.grad_scale),
             .keep_m = N(beta1),
             .write_m = N(1.0 - beta1),

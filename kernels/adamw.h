@@ -15,7 +15,8 @@ struct AdamWArgs {
   ParamUpdate update;
   const void *m, *v;
   void *m_out, *v_out;
-  double lr, beta1, beta2, eps, weight_decay;
+  Scalar lr;
+  double beta1, beta2, eps, weight_decay;
 };
 // Each of them.
 extern Kernel<void(absl::Span<const AdamWArgs>)> adamw;

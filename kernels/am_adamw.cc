@@ -19,13 +19,14 @@ double Correction(const AmAdamWArgs& args) {
 }
 
 double Root(const AmAdamWArgs& args) {
-  return std::sqrt(1.0 - std::pow(args.beta2, StepsOf(args.update)));
+  return std::sqrt(1.0 - std::pow(args.beta2, args.update.steps.Value()));
 }
 
 template <typename T>
 double Beta(const AmAdamWArgs& args) {
-  if (StepsOf(args.update) == 1.0) return args.beta_max;
-  const double lr = args.lr, decay = args.weight_decay, lr_before = ValueAt<T>(args.lr_before, 0);
+  if (args.update.steps.Value() == 1.0) return args.beta_max;
+  const double lr = args.lr.Value(), decay = args.weight_decay,
+               lr_before = ValueAt<T>(args.lr_before, 0);
   const double gap = lr > 0.0 ? (1.0 + decay * lr) * (lr_before / lr) * args.sums[0] : 0.0;
   const double num = gap - args.sums[1] - decay * args.sums[2], den = args.sums[3];
   return den > 0.0 ? std::clamp(num / den, 0.0, args.beta_max) : 0.0;
@@ -37,7 +38,7 @@ void Remember(const AmAdamWArgs& args, double beta) {
   const double product = ValueAt<T>(args.product, 0);
   const bool skips = Skips(args.update);
   SetValue<T>(args.product_out, 0, skips ? product : product * beta);
-  SetValue<T>(args.lr_out, 0, skips ? ValueAt<T>(args.lr_before, 0) : args.lr);
+  SetValue<T>(args.lr_out, 0, skips ? ValueAt<T>(args.lr_before, 0) : args.lr.Value());
 }
 
 // P of v, for numbers N.
@@ -88,8 +89,8 @@ void AmAdamWSumsCpu(absl::Span<const AmAdamWArgs> all, double* sums) {
 template <typename T, typename G>
 void Update(const AmAdamWArgs& args) {
   using N = Number<T>;
-  const double beta_now = Beta<T>(args);
-  const N keep_param(1.0 - args.lr * args.weight_decay), lr(args.lr), beta(beta_now),
+  const double beta_now = Beta<T>(args), rate = args.lr.Value();
+  const N keep_param(1.0 - rate * args.weight_decay), lr(rate), beta(beta_now),
       write(1.0 - beta_now), grad_scale(GradScale(args.update)), lambda(args.lambda), one(1.0);
   MapUpdate<T, G>(args.update, Inputs<2>{args.d, args.v}, Outputs<1>{args.d_out},
                   [=, metric = Metric<T>(args)](N param, N grad, N d, N v) {
@@ -136,13 +137,13 @@ std::array<double, 4> AmAdamWSumsReference(const AmAdamWArgs& args) {
 
 void AmAdamWReference(const AmAdamWArgs& args) {
   DispatchUpdate(args.update.dtype, [&]<typename T, typename G>() {
-    const double beta = Beta<T>(args);
+    const double beta = Beta<T>(args), lr = args.lr.Value();
     MapUpdateReference<T, G>(
         args.update, Inputs<2>{args.d, args.v}, Outputs<1>{args.d_out},
         [&](double param, double g, const auto& x) {
           const double p = MetricReference<T>(args, x[1]), pull = args.lambda * p;
           const double d = ((1.0 - beta) * g + (pull + beta) * x[0]) / (1.0 + pull);
-          return std::array{(1.0 - args.lr * args.weight_decay) * param - args.lr * d / p, d};
+          return std::array{(1.0 - lr * args.weight_decay) * param - lr * d / p, d};
         });
     Remember<T>(args, beta);
   });

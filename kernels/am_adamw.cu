@@ -50,7 +50,7 @@ struct AmAdamWSums {
 struct AmAdamW {
   static constexpr int kState = 2;
   AmAdamWSums shared;
-  double lr;
+  Scalar lr;
   const double* sums;
   const void* lr_before;
   void *product_out, *lr_out;
@@ -63,7 +63,7 @@ struct AmAdamW {
   };
   template <typename N>
   __device__ Constants<N> Prepare(const device::Now& now) const {
-    const double rate = now.LearningRate(lr);
+    const double rate = device::ValueOf(lr);
     const double beta =
         now.steps == 1.0 ? shared.beta_max : Beta(rate, *static_cast<const N*>(lr_before));
     return {.shared = shared.Prepare<N>(now),

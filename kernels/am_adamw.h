@@ -25,7 +25,8 @@ struct AmAdamWArgs {
   // [] of the state's dtype, where the tensors are.
   const void *product, *lr_before = nullptr;
   void *product_out = nullptr, *lr_out = nullptr;
-  double lr = 0.0, beta_max, beta2, eps, lambda, weight_decay = 0.0;
+  Scalar lr = 0.0;
+  double beta_max, beta2, eps, lambda, weight_decay = 0.0;
   const double* sums = nullptr;  // [4], of the first pass.
 };
 // Writes v of each and sums [size, 4]: terms in the state's dtype, their sums in f64, in an order

@@ -49,7 +49,7 @@ void AmMgdSumsCpu(absl::Span<const AmMgdArgs> all, double* sums, double* total) 
 
 // A step of gradient descent whose memory keeps what the sums say.
 SgdArgs StepOf(const AmMgdArgs& args) {
-  const bool first = StepsOf(args.update) == 1.0;
+  const bool first = args.update.steps.Value() == 1.0;
   const double num = args.sums[0], den = args.sums[1], lambda = args.lambda;
   const double beta = den > 0.0 ? std::clamp(num / den, 0.0, args.beta_max) : 0.0;
   return {.update = args.update,

@@ -34,7 +34,8 @@ struct AmMgdSums {
 
 struct AmMgd {
   static constexpr int kState = 1;
-  double lr, weight_decay, lambda, beta_max;
+  Scalar lr;
+  double weight_decay, lambda, beta_max;
   const double* sums;
 
   template <typename N>
@@ -47,7 +48,7 @@ struct AmMgd {
     const double num = sums[0], den = sums[1];
     const double beta = den > 0.0 ? fmin(fmax(num / den, 0.0), beta_max) : 0.0;
     return {.grad_scale = N(now.grad_scale),
-            .lr = N(now.LearningRate(lr)),
+            .lr = N(device::ValueOf(lr)),
             .weight_decay = N(weight_decay),
             .keep = N(first ? 0.0 : (beta + lambda) / (1.0 + lambda)),
             .write = N(first ? 1.0 : (1.0 - beta) / (1.0 + lambda))};

@@ -19,7 +19,8 @@ struct AmMgdArgs {
   ParamUpdate update;
   const void* d;
   void* d_out = nullptr;
-  double lr = 0.0, weight_decay = 0.0, lambda = 0.0, beta_max = 1.0;
+  Scalar lr = 0.0;
+  double weight_decay = 0.0, lambda = 0.0, beta_max = 1.0;
   const double* sums = nullptr;  // num and den, [2], where the tensors are.
 };
 // sums [size, 2]: num and den of each, squared and summed in f64, in an order given by the sizes

@@ -7,8 +7,9 @@ namespace {
 // The memory stands for the parameter; what is read out is a state that is only written.
 struct Ema {
   static constexpr int kState = 1;
-  double keep, write, grad_scale, read_scale;
-  bool lookahead;
+  Scalar keep, write, writes;
+  double grad_scale;
+  bool lookahead, corrected;
 
   template <typename N>
   struct Constants {
@@ -18,7 +19,9 @@ struct Ema {
 
   template <typename N>
   __device__ Constants<N> Prepare(const device::Now&) const {
-    return {N(keep), N(write), N(grad_scale), N(read_scale), lookahead};
+    const double kept = device::ValueOf(keep);
+    const double read_scale = corrected ? 1.0 / (1.0 - pow(kept, device::ValueOf(writes))) : 1.0;
+    return {N(kept), N(device::ValueOf(write)), N(grad_scale), N(read_scale), lookahead};
   }
 
   template <typename N>
@@ -32,7 +35,7 @@ struct Ema {
 void EmaCuda(const EmaArgs& a) {
   const ParamUpdate update{
       .dtype = a.dtype, .size = a.size, .param = a.m, .grad = a.grad, .param_out = a.m_out};
-  const Ema rule{a.keep, a.write, a.grad_scale, a.read_scale, a.lookahead};
+  const Ema rule{a.keep, a.write, a.writes, a.grad_scale, a.lookahead, a.corrected};
   LaunchUpdates<Ema>({MakeRow(update, {nullptr}, {a.read}, rule)});
 }
 

@@ -154,7 +154,7 @@ struct Param {
             .param = param.raw(),
             .grad = grad.raw(),
             .param_out = param.mutable_raw(),
-            .t = 2};
+            .steps = 2.0};
   }
   AdamWArgs AdamW() {
     return {.update = Update(),

@@ -6,7 +6,8 @@ namespace {
 
 struct Lion {
   static constexpr int kState = 1;
-  double lr, beta1, beta2, weight_decay;
+  Scalar lr;
+  double beta1, beta2, weight_decay;
 
   template <typename N>
   struct Constants {
@@ -15,7 +16,7 @@ struct Lion {
 
   template <typename N>
   __device__ Constants<N> Prepare(const device::Now& now) const {
-    const double rate = now.LearningRate(lr);
+    const double rate = device::ValueOf(lr);
     return {.grad_scale = N(now.grad_scale),
             .step = N(rate),
             .keep_param = N(1.0 - rate * weight_decay),

@@ -15,7 +15,8 @@ struct LionArgs {
   ParamUpdate update;
   const void* m;
   void* m_out;
-  double lr, beta1, beta2, weight_decay = 0.0;
+  Scalar lr;
+  double beta1, beta2, weight_decay = 0.0;
 };
 // Each of them.
 extern Kernel<void(absl::Span<const LionArgs>)> lion;

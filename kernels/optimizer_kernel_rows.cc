@@ -25,7 +25,7 @@ std::vector<double> AdamW(const Call& c) {
        .v = c.in[3],
        .m_out = c.out[1],
        .v_out = c.out[2],
-       .lr = 0.03,
+       .lr = Scalar(c.Rate(scalars)),
        .beta1 = 0.9,
        .beta2 = 0.95,
        .eps = 1e-6,
@@ -41,7 +41,7 @@ Row Sgd(const std::string& name, bool momentum, bool lookahead, double weight_de
         {.update = c.Update(scalars),
          .m = momentum ? c.in[2] : nullptr,
          .m_out = momentum ? c.out[1] : nullptr,
-         .lr = 0.03,
+         .lr = Scalar(c.Rate(scalars)),
          .keep = 0.9,
          .write = 0.6,
          .weight_decay = weight_decay,
@@ -59,7 +59,7 @@ std::vector<double> Lion(const Call& c) {
       {.update = c.Update(scalars),
        .m = c.in[2],
        .m_out = c.out[1],
-       .lr = 0.03,
+       .lr = Scalar(c.Rate(scalars)),
        .beta1 = 0.9,
        .beta2 = 0.99,
        .weight_decay = 0.1},
@@ -69,6 +69,7 @@ std::vector<double> Lion(const Call& c) {
 
 Row Ema(const std::string& name, bool read, bool lookahead) {
   const auto run = [=](const Call& c) -> std::vector<double> {
+    const Tensor scalars = c.scalars();
     const EmaArgs args{.dtype = c.dtype,
                        .size = c.size,
                        .m = c.in[0],
@@ -76,10 +77,11 @@ Row Ema(const std::string& name, bool read, bool lookahead) {
                        .m_out = c.out[0],
                        .read = read ? c.out[1] : nullptr,
                        .keep = 0.9,
-                       .write = -0.2,
+                       .write = Scalar(c.Rate(scalars), -7.0),
                        .grad_scale = 0.7,
-                       .read_scale = 1.3,
-                       .lookahead = lookahead};
+                       .lookahead = lookahead,
+                       .corrected = read,
+                       .writes = c.Steps(scalars)};
     c.reference ? EmaReference(args) : ema(c.device, args);
     return {};
   };
@@ -88,6 +90,7 @@ Row Ema(const std::string& name, bool read, bool lookahead) {
 }
 
 std::vector<double> RmsStep(const Call& c) {
+  const Tensor scalars = c.scalars();
   const RmsStepArgs args{.dtype = c.dtype,
                          .size = c.size,
                          .param = c.in[0],
@@ -96,13 +99,14 @@ std::vector<double> RmsStep(const Call& c) {
                          .v = c.in[3],
                          .param_out = c.out[0],
                          .v_out = c.out[1],
-                         .keep_param = 0.99,
-                         .step = 0.03,
+                         .keep_param = Scalar(c.Rate(scalars), -0.5, 1.0),
+                         .step = Scalar(c.Rate(scalars)),
                          .keep_v = 0.9,
                          .write_v = 0.2,
                          .x_scale = 0.7,
-                         .root_scale = 1.1,
-                         .eps = 1e-6};
+                         .eps = 1e-6,
+                         .corrected = true,
+                         .writes = c.Steps(scalars)};
   c.reference ? RmsStepReference(args) : rms_step(c.device, args);
   return {};
 }
@@ -111,7 +115,7 @@ AmMgdArgs AmMgdOf(const Call& c, const Tensor& scalars, double weight_decay) {
   return {.update = c.Update(scalars),
           .d = c.in[2],
           .d_out = c.out.empty() ? nullptr : c.out[1],
-          .lr = 0.03,
+          .lr = Scalar(c.Rate(scalars)),
           .weight_decay = weight_decay,
           .lambda = 0.1,
           .beta_max = 0.9};
@@ -169,7 +173,7 @@ std::vector<double> AmAdamWStep(const Call& c) {
                product = c.On({0.4}, StateOf(c.dtype)), lr = c.On({0.02}, StateOf(c.dtype));
   Tensor product_out = c.On({0.0}, StateOf(c.dtype)), lr_out = c.On({0.0}, StateOf(c.dtype));
   AmAdamWArgs args = AmAdamWOf(c, scalars, product);
-  args.d_out = c.out[1], args.sums = sums.data<double>(), args.lr = 0.03;
+  args.d_out = c.out[1], args.sums = sums.data<double>(), args.lr = Scalar(c.Rate(scalars));
   args.lr_before = lr.raw();
   args.product_out = product_out.mutable_raw(), args.lr_out = lr_out.mutable_raw();
   Run(am_adamw, AmAdamWReference, args, c);

@@ -29,7 +29,12 @@ struct Call {
     const auto count = static_cast<int64_t>(values.size());
     return CopyTo(Tensor::FromVector({count}, values, of), device);
   }
-  Tensor scalars() const { return On({grad_scale, 2.0}, DType::kF64); }
+  // What comes as numbers that lie where the tensors are.
+  Tensor scalars() const { return On({grad_scale, 2.0, 0.03}, DType::kF64); }
+  Scalar Steps(const Tensor& scalars) const {
+    return Scalar(scalars.data<double>() + 1, -1.0, 5.0);
+  }
+  const double* Rate(const Tensor& scalars) const { return scalars.data<double>() + 2; }
   ParamUpdate Update(const Tensor& scalars) const {
     return {.dtype = dtype,
             .size = size,
@@ -37,9 +42,8 @@ struct Call {
             .grad = in[1],
             .param_out = out.empty() ? nullptr : out[0],
             .low_out = low,
-            .t = 5,
-            .grad_scale = scalars.data<double>(),
-            .skipped = scalars.data<double>() + 1};
+            .steps = Steps(scalars),
+            .grad_scale = scalars.data<double>()};
   }
 };
 

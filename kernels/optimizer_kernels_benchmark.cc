@@ -75,7 +75,8 @@ void Measure(benchmark::State& state, double passes, void (*kernel)(const Buffer
 }
 
 ParamUpdate UpdateOf(const Buffers& b) {
-  return {.dtype = kF32, .size = b.size, .param = b.p, .grad = b.g, .param_out = b.p, .t = 10};
+  return {
+      .dtype = kF32, .size = b.size, .param = b.p, .grad = b.g, .param_out = b.p, .steps = 10.0};
 }
 
 void AdamW(const Buffers& b) {

@@ -10,11 +10,15 @@ constinit Kernel<void(const RmsStepArgs&)> rms_step("rms_step");
 
 namespace {
 
+double RootScale(const RmsStepArgs& args) {
+  return args.corrected ? 1.0 / std::sqrt(1.0 - std::pow(args.keep_v, args.writes.Value())) : 1.0;
+}
+
 template <typename T>
 void Update(const RmsStepArgs& args) {
   using N = Number<T>;
-  const N keep_param(args.keep_param), step(args.step), keep_v(args.keep_v), write_v(args.write_v),
-      x_scale(args.x_scale), root_scale(args.root_scale), eps(args.eps);
+  const N keep_param(args.keep_param.Value()), step(args.step.Value()), keep_v(args.keep_v),
+      write_v(args.write_v), x_scale(args.x_scale), root_scale(RootScale(args)), eps(args.eps);
   MapTensors<T>(
       args.size, {args.param, args.u, args.x, args.v}, {args.param_out, args.v_out},
       [=](N param, N u, N x, N v) {
@@ -37,10 +41,10 @@ void RmsStepReference(const RmsStepArgs& args) {
     for (int64_t i = 0; i < args.size; ++i) {
       const double x = args.x_scale * ValueAt<T>(args.x, i), u = ValueAt<T>(args.u, i);
       const double v = args.keep_v * ValueAt<T>(args.v, i) + args.write_v * x * x;
-      const double param = args.keep_param * ValueAt<T>(args.param, i);
+      const double param = args.keep_param.Value() * ValueAt<T>(args.param, i);
       SetValue<T>(args.v_out, i, v);
       SetValue<T>(args.param_out, i,
-                  param - args.step * u / (args.root_scale * std::sqrt(v) + args.eps));
+                  param - args.step.Value() * u / (RootScale(args) * std::sqrt(v) + args.eps));
     }
   });
 }

@@ -7,7 +7,9 @@ namespace {
 // u stands for the gradient, x for a state that is only read.
 struct RmsStep {
   static constexpr int kState = 2;
-  double keep_param, step, keep_v, write_v, x_scale, root_scale, eps;
+  Scalar keep_param, step, writes;
+  double keep_v, write_v, x_scale, eps;
+  bool corrected;
 
   template <typename N>
   struct Constants {
@@ -16,7 +18,15 @@ struct RmsStep {
 
   template <typename N>
   __device__ Constants<N> Prepare(const device::Now&) const {
-    return {N(keep_param), N(step), N(keep_v), N(write_v), N(x_scale), N(root_scale), N(eps)};
+    const double root_scale =
+        corrected ? 1.0 / sqrt(1.0 - pow(keep_v, device::ValueOf(writes))) : 1.0;
+    return {N(device::ValueOf(keep_param)),
+            N(device::ValueOf(step)),
+            N(keep_v),
+            N(write_v),
+            N(x_scale),
+            N(root_scale),
+            N(eps)};
   }
 
   template <typename N>
@@ -31,7 +41,8 @@ struct RmsStep {
 void RmsStepCuda(const RmsStepArgs& a) {
   const ParamUpdate update{
       .dtype = a.dtype, .size = a.size, .param = a.param, .grad = a.u, .param_out = a.param_out};
-  const RmsStep rule{a.keep_param, a.step, a.keep_v, a.write_v, a.x_scale, a.root_scale, a.eps};
+  const RmsStep rule{a.keep_param, a.step,    a.writes, a.keep_v,
+                     a.write_v,    a.x_scale, a.eps,    a.corrected};
   LaunchUpdates<RmsStep>({MakeRow(update, {a.v, a.x}, {a.v_out, nullptr}, rule)});
 }
 

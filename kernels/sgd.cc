@@ -9,14 +9,14 @@ constinit Kernel<void(absl::Span<const SgdArgs>)> sgd("sgd");
 namespace {
 
 double WriteOf(const SgdArgs& args) {
-  return StepsOf(args.update) == 1.0 ? args.first_write : args.write;
+  return args.update.steps.Value() == 1.0 ? args.first_write : args.write;
 }
 
 template <typename T, typename G>
 void Update(const SgdArgs& args) {
   using N = Number<T>;
-  const N lr(args.lr), keep(args.keep), write(WriteOf(args)), weight_decay(args.weight_decay),
-      grad_scale(GradScale(args.update));
+  const N lr(args.lr.Value()), keep(args.keep), write(WriteOf(args)),
+      weight_decay(args.weight_decay), grad_scale(GradScale(args.update));
   const auto gradient = [=](N param, N grad) { return grad_scale * grad + weight_decay * param; };
   const auto momentum = [&](auto read) {
     MapUpdate<T, G>(args.update, Inputs<1>{args.m}, Outputs<1>{args.m_out},
@@ -47,13 +47,13 @@ PALIMPSEST_REGISTER_KERNEL(sgd, kCpu, SgdCpu);
 }  // namespace
 
 void SgdReference(const SgdArgs& args) {
-  const double keep = args.keep, write = WriteOf(args);
+  const double lr = args.lr.Value(), keep = args.keep, write = WriteOf(args);
   DispatchUpdate(args.update.dtype, [&]<typename T, typename G>() {
     if (args.m == nullptr) {
       MapUpdateReference<T, G>(args.update, Inputs<0>{}, Outputs<0>{},
                                [&](double param, double g, const auto&) {
                                  g += args.weight_decay * param;
-                                 return std::array{param - args.lr * g};
+                                 return std::array{param - lr * g};
                                });
       return;
     }
@@ -62,7 +62,7 @@ void SgdReference(const SgdArgs& args) {
                                g += args.weight_decay * param;
                                const double m = keep * x[0] + write * g;
                                const double u = args.lookahead ? keep * m + write * g : m;
-                               return std::array{param - args.lr * u, m};
+                               return std::array{param - lr * u, m};
                              });
   });
 }

@@ -6,7 +6,8 @@ namespace {
 
 struct Sgd {
   static constexpr int kState = 1;
-  double lr, keep, write, first_write, weight_decay;
+  Scalar lr;
+  double keep, write, first_write, weight_decay;
   bool remembers, lookahead;
 
   template <typename N>
@@ -18,7 +19,7 @@ struct Sgd {
   template <typename N>
   __device__ Constants<N> Prepare(const device::Now& now) const {
     return {.grad_scale = N(now.grad_scale),
-            .lr = N(now.LearningRate(lr)),
+            .lr = N(device::ValueOf(lr)),
             .keep = N(keep),
             .write = N(now.steps == 1.0 ? first_write : write),
             .weight_decay = N(weight_decay),

@@ -15,7 +15,8 @@ struct SgdArgs {
   ParamUpdate update;
   const void* m = nullptr;  // Without, u = g: keep, write and lookahead say nothing.
   void* m_out = nullptr;
-  double lr, keep = 0.0, write = 1.0, first_write = 1.0, weight_decay = 0.0;
+  Scalar lr;
+  double keep = 0.0, write = 1.0, first_write = 1.0, weight_decay = 0.0;
   bool lookahead = false;
 };
 // Each of them; the first step writes with first_write.

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "core/dtype.h"
+#include "core/scalar.h"
 
 namespace palimpsest {
 
@@ -16,15 +17,10 @@ struct ParamUpdate {
   void* param_out;
   // Of a bf16 gradient: the bf16 parameter, for which param is the master copy.
   void* low_out = nullptr;
-  int64_t t = 1;  // Steps, this one included; *skipped of them changed nothing.
-  // f64 [], where the tensors are, so that no one else has to wait for them. Gradients are
-  // multiplied by *grad_scale; where it is NaN, nothing changes: outputs are what the inputs were.
-  // nullptr: 1.
+  Scalar steps = 1.0;  // That changed something, this one included.
+  // f64 [], where the tensors are, so that no one else has to wait for it. Gradients are multiplied
+  // by it; where it is NaN, nothing changes: outputs are what the inputs were. nullptr: 1.
   const double* grad_scale = nullptr;
-  const double* skipped = nullptr;  // nullptr: none.
-  // What stands for the learning rate and for t in a launch that a device records, which is told
-  // them anew each time: f64 [] there, too. nullptr: those are.
-  const double *lr = nullptr, *steps = nullptr;
 };
 
 // For kernels that can read them.
@@ -32,9 +28,6 @@ inline double GradScale(const ParamUpdate& u) {
   return u.grad_scale == nullptr ? 1.0 : *u.grad_scale;
 }
 inline bool Skips(const ParamUpdate& u) { return std::isnan(GradScale(u)); }
-inline double StepsOf(const ParamUpdate& u) {
-  return static_cast<double>(u.t) - (u.skipped == nullptr ? 0.0 : *u.skipped);
-}
 
 }  // namespace palimpsest
 

@@ -30,9 +30,7 @@ UpdateOf<Rule> MakeRow(const ParamUpdate& u, const std::array<const void*, Rule:
   std::copy(in.begin(), in.end(), x.in);
   std::copy(out.begin(), out.end(), x.out);
   x.param_out = u.param_out, x.low_out = u.low_out;
-  x.size = u.size, x.t = u.t;
-  x.grad_scale = u.grad_scale, x.skipped = u.skipped;
-  x.lr = u.lr, x.steps = u.steps;
+  x.size = u.size, x.steps = u.steps, x.grad_scale = u.grad_scale;
   const void* const addresses[] = {x.param, x.grad, x.param_out, x.low_out};
   uintptr_t bits = 0;
   for (const void* p : addresses) bits |= reinterpret_cast<uintptr_t>(p);
@@ -53,7 +51,7 @@ void ForTables(const std::vector<UpdateOf<Rule>>& all, F run) {
       case DType::kF32: run.template operator()<float, float>(table); break;
       default: run.template operator()<float, __nv_bfloat16>(table);
     }
-    table = {};
+    table = Table();
   };
   for (DType dtype : {DType::kF64, DType::kF32, DType::kBf16}) {
     Table table;

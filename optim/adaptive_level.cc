@@ -59,17 +59,18 @@ class Adaptive : public Level {
     return {{slot_, Tensor::Full(param, 0.0, dtype)}};
   }
 
-  Tensors Sums(const Signal& s, int64_t, const Hypers& hypers,
-               const NamedTensors& state) const override {
+  std::optional<int64_t> Phase(int64_t step) const override { return step == 0; }
+
+  Tensors Sums(const Signal& s, const Hypers& hypers, const NamedTensors& state) const override {
     return per_tensor_ ? Tensors() : OwnSums(s.gradient, state.at(slot_), hypers);
   }
 
-  Tensor Update(const Signal& s, int64_t step, const Hypers& hypers, const Tensors& sums,
-                NamedTensors& state) const override {
+  Tensor Update(const Signal& s, const LevelStep& now, NamedTensors& state) const override {
+    const Hypers& hypers = now.hypers;
     const Tensor &g = s.gradient, d = std::exchange(state.at(slot_), Tensor());
     Tensor keep = Constant(0.0, g), strength = Constant(1.0, g);
-    if (step > 0) {
-      const Tensors of = sums.empty() ? OwnSums(g, d, hypers) : sums;
+    if (now.step > 0) {
+      const Tensors of = now.sums.empty() ? OwnSums(g, d, hypers) : now.sums;
       const Tensor beta = Clipped(of[0], of[1], There(hypers.at(keep_), g)),
                    lambda = There(hypers.at("lambda"), g);
       keep = Div(Add(beta, lambda), OnePlus(lambda));
@@ -105,8 +106,10 @@ class AdaptiveAdam : public Level {
             {slot_ + ".lr", Tensor::Full({}, 0.0, dtype)}};
   }
 
-  Tensor Update(const Signal& s, int64_t step, const Hypers& hypers, const Tensors&,
-                NamedTensors& state) const override {
+  std::optional<int64_t> Phase(int64_t step) const override { return step == 0; }
+
+  Tensor Update(const Signal& s, const LevelStep& now, NamedTensors& state) const override {
+    const Hypers& hypers = now.hypers;
     PALIMPSEST_CHECK(s.divisor) << "needs a second moment of the gradient";
     const Tensor &g = s.gradient, most = There(hypers.at(keep_), g);
     const Tensor d = std::exchange(state.at(slot_), Tensor());
@@ -115,7 +118,8 @@ class AdaptiveAdam : public Level {
     const Tensor p = Mul(s.divisor, ScalarLike(started, g));
     const Tensor pull = Mul(p, ScalarLike(hypers.at("lambda"), p));
     const Tensor beta =
-        step == 0 ? most : Beta(s, d, p, pull, hypers, Cast(state.at(slot_ + ".lr"), DType::kF64));
+        now.step == 0 ? most
+                      : Beta(s, d, p, pull, hypers, Cast(state.at(slot_ + ".lr"), DType::kF64));
     const Tensor b = ScalarLike(beta, p), whole = OnePlus(pull);
     const Tensor next = Write(*rule_, d, g, Div(Add(pull, b), whole), Div(OneMinus(b), whole));
     state.at(slot_) = next;

@@ -60,6 +60,8 @@ bool ScalesGradients(const Tensor& scale) {
   return IsTracked(scale) || !HostReads(scale) || scale.Item() != 1.0;
 }
 
+LevelStep LevelStepOf(const ChainStep& now) { return {now.step, now.steps, now.hypers, now.sums}; }
+
 DType StateDType(const Tensor& param) {
   return param.dtype() == DType::kF64 ? DType::kF64 : DType::kF32;
 }
@@ -106,8 +108,7 @@ Tensors Chain::Sums(const Tensor& param, Signal signal, const NamedTensors& stat
   const Signal prepared = Prepare(trained, std::move(signal), step);
   Tensors sums;
   for (const auto& level : levels) {
-    for (Tensor& sum : level->Sums(prepared, step.step, step.hypers, state))
-      sums.push_back(std::move(sum));
+    for (Tensor& sum : level->Sums(prepared, step.hypers, state)) sums.push_back(std::move(sum));
   }
   return sums;
 }
@@ -118,6 +119,16 @@ std::optional<PairRequest> Chain::ListenTo(const Tensor& param, double tokens, c
     if (auto request = level->ListenTo(param, tokens, hypers, state)) return request;
   }
   return {};
+}
+
+std::vector<int64_t> Chain::Phases(int64_t step) const {
+  std::vector<int64_t> phases;
+  const auto add = [&](const Level& level) {
+    if (const auto phase = level.Phase(step)) phases.push_back(*phase);
+  };
+  for (const auto& level : levels) add(*level);
+  if (second_moment) add(*second_moment->level);
+  return phases;
 }
 
 bool Chain::UsesGradient() const {
@@ -157,7 +168,7 @@ Tensor Chain::ReadLevels(const Signal& signal, NamedTensors& state, const ChainS
   for (size_t i = 0; i < levels.size(); ++i) {
     Signal seen = signal;
     if (!summed) seen.gradient = u;
-    Tensor read = levels[i]->Update(seen, step.step, step.hypers, step.sums, state);
+    Tensor read = levels[i]->Update(seen, LevelStepOf(step), state);
     if (!summed) {
       u = std::move(read);
       continue;
@@ -172,7 +183,7 @@ Tensor Chain::ReadLevels(const Signal& signal, NamedTensors& state, const ChainS
 Tensor Chain::Divisor(const Tensor& of, NamedTensors& state, const ChainStep& step) const {
   Tensor squares = Mul(of, of);
   if (second_moment->by_row) squares = Mean(Matrix(squares), {-1}, /*keep=*/true);
-  const Tensor v = second_moment->level->Update({squares}, step.step, step.hypers, {}, state);
+  const Tensor v = second_moment->level->Update({squares}, LevelStepOf(step), state);
   return Add(RootOrZero(v), ScalarLike(step.hypers.at("eps"), v));
 }
 
@@ -203,23 +214,20 @@ void Chain::ByLevels(Tensor& param, Signal signal, NamedTensors& state,
     signal.divisor = Divisor(signal.gradient, state, step);
   Tensor u = ReadLevels(signal, state, step);
   signal.param = {};  // So that it can be changed in place.
-  const Tensor one = Tensor::Full({}, 1.0, DType::kF64), lr = hyper("lr");
-  const Tensor size = whole_steps ? one : step_scale ? Mul(lr, step_scale(param.shape())) : lr;
-  const Tensor keep =
-      decay == Decay::kOfWeights ? Add(Neg(Mul(lr, hyper("weight_decay"))), 1.0) : one;
+  const StepSize size{.lr = hyper("lr"),
+                      .weight_decay = decay == Decay::kOfWeights ? hyper("weight_decay") : Tensor(),
+                      .scale = step_scale ? step_scale(param.shape()) : 1.0,
+                      .whole = whole_steps};
   if (scales_in_step) {
-    const double keep_v = hyper(second_moment->keep).Item();
-    const double t = static_cast<double>(step.step + 1);
-    RmsStepDown(param, u, Squared(signal, u), state.at("v"),
-                {.keep = keep.Item(),
-                 .step = size.Item(),
-                 .keep_v = keep_v,
-                 .correction = second_moment->corrected ? 1.0 - std::pow(keep_v, t) : 1.0,
-                 .eps = hyper("eps").Item()});
+    RmsStepDown(param, u, size, Squared(signal, u), state.at("v"),
+                {.keep = hyper(second_moment->keep).Item(),
+                 .eps = hyper("eps").Item(),
+                 .corrected = second_moment->corrected,
+                 .writes = ScalarOf(step.steps)});
     return;
   }
   if (second_moment) u = Scaled(u, signal, state, step);
-  StepDown(param, u, keep, size);
+  StepDown(param, u, size);
 }
 
 }  // namespace palimpsest

@@ -15,15 +15,13 @@ namespace palimpsest {
 
 // Hyper-parameters every chain has: "lr", here that of the step, and "weight_decay".
 struct ChainStep {
-  int64_t step;  // Updates before this one; of these, as many as `skipped` says were none.
+  int64_t step;  // Updates before this one: for a chain that has phases.
+  Tensor steps;  // f64 [], the host's or where the parameters are: with this one.
   const Hypers& hypers;
   // f64 scalar, where the parameters are; gradients are multiplied by it first. NaN: kernels leave
   // everything as it is.
   const Tensor& grad_scale;
   const Tensors& sums;  // Over all parameters, those that Chain::Sums gave.
-  // f64 scalars, where the parameters are; for kernels alone. Empty: 0, and what stands in `hypers`
-  // and `step`.
-  Tensor skipped = {}, lr = {}, steps = {};
 };
 
 // Scaling by an average of squares: u <- u / (sqrt(v) + eps), with the hyper-parameter "eps".
@@ -85,6 +83,8 @@ struct Chain {
                const ChainStep& step) const;
   std::optional<PairRequest> ListenTo(const Tensor& param, double tokens, const Hypers& hypers,
                                       const NamedTensors& state) const;
+  // Of its levels, in their order: two steps of the same phases are the same but for numbers.
+  std::vector<int64_t> Phases(int64_t step) const;
   // Whether, where pairs are listened to, the gradient itself is used.
   bool UsesGradient() const;
 

@@ -1,4 +1,5 @@
 // Every optimizer on a device is what it is on the CPU, and leaves as little to chance.
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <string>
@@ -24,15 +25,20 @@ class OptimizerOnDevice : public ::testing::TestWithParam<std::tuple<std::string
   }
   static const std::string& name() { return std::get<std::string>(GetParam()); }
   static Device device() { return std::get<Device>(GetParam()); }
+  static bool Has(const std::string& hyper) {
+    const auto& all = OptimizerSpecs().at(name()).hypers;
+    return std::any_of(all.begin(), all.end(), [&](const auto& h) { return h.name == hyper; });
+  }
   static std::string Config(const std::string& more) {
-    return absl::StrCat("name: '", name(),
-                        "' clip_norm: 1 group { match: '*.down.*' lr_factor: 0.5 } ", more);
+    return absl::StrCat("name: '", name(), "' clip_norm: 1 ", Has("period") ? "period: 2 " : "",
+                        "group { match: '*.down.*' lr_factor: 0.5 } ", more);
   }
 
   static UpdateResult Start(const Optimizer& optimizer, const NamedTensors& params) {
     return {.params = params, .state = optimizer.Init(params)};
   }
-  // After the passes with these seeds; of a negative one, gradients that are not finite.
+  // After the passes with these seeds; of a negative one, gradients that are not finite. What
+  // changes from step to step is told where the gradients are.
   static UpdateResult Train(const std::string& config, DType dtype, Device where,
                             const std::vector<int>& seeds) {
     const NamedTensors params = Params(dtype);
@@ -43,6 +49,7 @@ class OptimizerOnDevice : public ::testing::TestWithParam<std::tuple<std::string
     for (const int seed : seeds) {
       Pass pass = RandomPass(params, std::abs(seed));
       if (seed < 0) pass = Scaled(std::move(pass), std::nan(""));
+      guard.numbers = CopyTo(optimizer->StepNumbers(step), where);
       r = UpdateAfter({CopyTo(pass, where)}, *optimizer, std::move(r.params), std::move(r.state),
                       step++, {}, &guard);
     }
@@ -64,9 +71,7 @@ const std::vector<int> kSteps = {0, 1, 2, 3, 4, 5};
 
 TEST_P(OptimizerOnDevice, IsThatOfTheCpu) {
   std::string config = Config("schedule { warmup_steps: 2 } ");
-  for (const HyperSpec& hyper : OptimizerSpecs().at(name()).hypers) {
-    if (hyper.name == "newton_schulz_bf16") config += "newton_schulz_bf16: false";
-  }
+  if (Has("newton_schulz_bf16")) config += "newton_schulz_bf16: false";
   for (const auto& [dtype, tolerance] :
        {std::pair(DType::kF64, 1e-12), std::pair(DType::kF32, 1e-4),
         std::pair(DType::kBf16, 0.01)}) {

@@ -15,7 +15,9 @@ Chain MakeSgd(const HyperValues& values) {
   chain.fused = &kFusedSgd;
   if (values.at("momentum") == 0.0) return chain;
   const auto strength = [](const Signal&, const LevelStep& now) {
-    return Add(Mul(now.hypers.at("dampening"), now.writes == 1 ? 0.0 : -1.0), 1.0);
+    const Tensor one = Tensor::Full({}, 1.0, DType::kF64, now.steps.device());
+    const Tensor later = Cast(Greater(now.steps, one), DType::kF64);
+    return Add(Neg(Mul(ScalarOn(later.device(), now.hypers.at("dampening")), later)), 1.0);
   };
   chain.levels.push_back(EmaLevel({.slot = "m", .nesterov = IsSet(values, "nesterov")},
                                   {.keep = Hyper("momentum"), .strength = strength}));

@@ -28,7 +28,7 @@ double Value(const Chain::FusedJob& job, const char* hyper) {
   return job.step.hypers.at(hyper).Item();
 }
 
-const double* Scalar(const Tensor& x) { return x ? x.data<double>() : nullptr; }
+Scalar LearningRate(const Chain::FusedJob& job) { return ScalarOf(job.step.hypers.at("lr")); }
 
 ParamUpdate UpdateOf(const Chain::FusedJob& job, Replacements& replaced) {
   Replacement& param = replaced.Of(job.param);
@@ -38,11 +38,8 @@ ParamUpdate UpdateOf(const Chain::FusedJob& job, Replacements& replaced) {
           .grad = job.gradient.raw(),
           .param_out = param.to(),
           .low_out = job.low == nullptr ? nullptr : replaced.Of(*job.low).to(),
-          .t = job.step.step + 1,
-          .grad_scale = Scalar(job.step.grad_scale),
-          .skipped = Scalar(job.step.skipped),
-          .lr = Scalar(job.step.lr),
-          .steps = Scalar(job.step.steps)};
+          .steps = ScalarOf(job.step.steps),
+          .grad_scale = job.step.grad_scale.data<double>()};
 }
 
 Device DeviceOf(Jobs jobs) { return jobs[0].param.device(); }
@@ -57,7 +54,7 @@ void UpdateSgd(Jobs jobs) {
   std::vector<SgdArgs> all;
   for (const Chain::FusedJob& job : jobs) {
     SgdArgs& args = all.emplace_back(SgdArgs{.update = UpdateOf(job, replaced),
-                                             .lr = Value(job, "lr"),
+                                             .lr = LearningRate(job),
                                              .keep = Value(job, "momentum"),
                                              .write = 1.0 - Value(job, "dampening"),
                                              .weight_decay = Value(job, "weight_decay"),
@@ -80,7 +77,7 @@ void UpdateAdamW(Jobs jobs) {
                    .v = v.from(),
                    .m_out = m.to(),
                    .v_out = v.to(),
-                   .lr = Value(job, "lr"),
+                   .lr = LearningRate(job),
                    .beta1 = Value(job, "beta1"),
                    .beta2 = Value(job, "beta2"),
                    .eps = Value(job, "eps"),
@@ -97,7 +94,7 @@ void UpdateLion(Jobs jobs) {
     all.push_back({.update = UpdateOf(job, replaced),
                    .m = m.from(),
                    .m_out = m.to(),
-                   .lr = Value(job, "lr"),
+                   .lr = LearningRate(job),
                    .beta1 = Value(job, "beta1"),
                    .beta2 = Value(job, "beta2"),
                    .weight_decay = Value(job, "weight_decay")});
@@ -114,7 +111,7 @@ void UpdateAmMgdBy(Jobs jobs, bool per_tensor) {
     all.push_back({.update = UpdateOf(job, replaced),
                    .d = d.from(),
                    .d_out = d.to(),
-                   .lr = Value(job, "lr"),
+                   .lr = LearningRate(job),
                    .weight_decay = Value(job, "weight_decay"),
                    .lambda = Value(job, "lambda"),
                    .beta_max = Value(job, "momentum")});
@@ -151,7 +148,7 @@ void UpdateAmAdamW(Jobs jobs) {
                    .lr_before = lr.from(),
                    .product_out = product.to(),
                    .lr_out = lr.to(),
-                   .lr = Value(job, "lr"),
+                   .lr = LearningRate(job),
                    .beta_max = Value(job, "beta1"),
                    .beta2 = Value(job, "beta2"),
                    .eps = Value(job, "eps"),

@@ -1,11 +1,11 @@
 #ifndef OPTIM_GRADIENTS_H_
 #define OPTIM_GRADIENTS_H_
 
-#include <memory>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "core/pending_item.h"
 #include "core/tensor.h"
 
 namespace palimpsest {
@@ -28,15 +28,15 @@ struct GradientNorms {
 // next.
 struct StepGuard {
   // f64 []; no step is made where it is not finite. Empty: not looked at.
-  Tensor loss;
+  Tensor loss = {};
   // f64 []: steps since the first that was not made, this included; none is made any more. Empty:
   // such steps are skipped.
-  Tensor failed;
-  // Where steps that are not made are counted, how many they are so far: the host wants to know,
-  // and waits for the step before this one, or without it for this one.
-  std::shared_ptr<const PendingItem> skipped;
-  // Of a step that is recorded: Optimizer::StepNumbers, where the gradients are.
-  Tensor numbers;
+  Tensor failed = {};
+  // Steps that were skipped before this one, where the host knows; where it has to and does not, it
+  // waits for the device.
+  std::optional<int64_t> skipped = {};
+  // Optimizer::StepNumbers, where the gradients are; empty: the host's.
+  Tensor numbers = {};
 };
 
 // Counts 1 more in *skipped, an f64 scalar, and in guard->failed, where these are, for a step that

@@ -4,6 +4,7 @@
 #include <initializer_list>
 #include <optional>
 
+#include "core/scalar.h"
 #include "core/tensor.h"
 
 namespace palimpsest {
@@ -14,6 +15,9 @@ bool MayUseKernels(std::initializer_list<const Tensor*> tensors);
 
 // Whether the host can read it without waiting for a device.
 inline bool HostReads(const Tensor& x) { return x.device() == Device::kCpu; }
+
+// An f64 scalar, the host's or where a kernel's tensors are, for that kernel: times x + plus.
+Scalar ScalarOf(const Tensor& x, double times = 1.0, double plus = 0.0);
 
 // Where a kernel leaves what is to take the place of `x`: in `x` itself if no one else holds it.
 // `x` has another id afterwards.
@@ -37,25 +41,34 @@ class Replacement {
 // it.
 void Replace(Tensor& x, const Tensor& replacement, const Tensor& taken);
 
-// m <- keep m + strength g. Returns read_scale m, or read_scale (keep m + strength g) of the new m
-// if it looks ahead, in the shape of g; nothing where there is no kernel. For what MayUseKernels.
+// m <- keep m + strength g. Returns m, or keep m + strength g of the new m if it looks ahead,
+// divided by 1 - keep^writes if it is corrected, in the shape of g; nothing where there is no
+// kernel. For what MayUseKernels.
 struct WriteAverageOptions {
-  double keep, strength;
-  bool lookahead = false;
-  double read_scale = 1.0;
+  Scalar keep, strength;
+  bool lookahead = false, corrected = false;
+  Scalar writes = 1.0;
 };
 std::optional<Tensor> WriteAverage(Tensor& m, const Tensor& g, const WriteAverageOptions& options);
 
-// param <- keep param - step u, for f64 scalars keep and step.
-void StepDown(Tensor& param, const Tensor& u, const Tensor& keep, const Tensor& step);
+// A step of this size, with decay: param <- (1 - lr weight_decay) param - scale lr u; or if it is
+// `whole`, - u. f64 scalars; lr may be where the parameter is.
+struct StepSize {
+  Tensor lr, weight_decay;
+  double scale = 1.0;
+  bool whole = false;
+};
+void StepDown(Tensor& param, const Tensor& u, const StepSize& size);
 
 // The same with u scaled by an average of the squares of x, in one pass; for what MayUseKernels:
-//   v <- keep_v v + (1 - keep_v) x^2,  param <- keep param - step u / (sqrt(v / correction) + eps)
-struct RmsStepDownOptions {
-  double keep, step, keep_v, correction, eps;
+//   v <- keep v + (1 - keep) x^2,  u <- u / (sqrt(v / (1 - keep^writes)) + eps)
+struct SquaresOptions {
+  double keep, eps;
+  bool corrected = false;
+  Scalar writes = 1.0;
 };
-void RmsStepDown(Tensor& param, const Tensor& u, const Tensor& x, Tensor& v,
-                 const RmsStepDownOptions& options);
+void RmsStepDown(Tensor& param, const Tensor& u, const StepSize& size, const Tensor& x, Tensor& v,
+                 const SquaresOptions& squares);
 
 }  // namespace palimpsest
 

@@ -74,8 +74,7 @@ std::unique_ptr<Level> ActivationKeyedLevel(LevelOptions options, ActivationKeye
   parts.read = [keyed](const State& state, const Signal& s, const LevelStep& now) {
     const Tensor m = Reshape(state[0], s.gradient.shape());
     if (keyed.corrected_by.empty()) return m;
-    const Tensor keep = now.hypers.at(keyed.corrected_by);
-    return Div(m, ScalarLike(Add(Neg(Pow(keep, static_cast<double>(now.writes))), 1.0), m));
+    return Div(m, ScalarLike(Correction(now.hypers.at(keyed.corrected_by), now.steps), m));
   };
   parts.listen = [contraction = keyed.contraction, nesterov = options.nesterov,
                   features = options.features](const Tensor& param, double tokens, const Hypers&,
@@ -172,8 +171,7 @@ class Weights : public Level {
   const MemoryRule* memory() const override { return delta_.get(); }
   NamedTensors Init(const Shape&, DType) const override { return {}; }
 
-  Tensor Update(const Signal& s, int64_t, const Hypers&, const Tensors&,
-                NamedTensors&) const override {
+  Tensor Update(const Signal& s, const LevelStep&, NamedTensors&) const override {
     PALIMPSEST_CHECK(s.pairs.has_value()) << "a level keyed on activations was shown none";
     const State w = {WithBatch(s.param)};
     const Tensor one = Tensor::Full({1, 1}, 1.0, s.param.dtype(), s.param.device());

@@ -29,6 +29,10 @@ Tensor ScalarLike(const Tensor& scalar, const Tensor& like) {
   return ScalarOn(like.device(), scalar, like.dtype());
 }
 
+Tensor Correction(const Tensor& keep, const Tensor& count) {
+  return Add(Neg(Pow(ScalarOn(count.device(), keep), count)), 1.0);
+}
+
 Shape MatrixShape(const Shape& shape) {
   if (shape.empty()) return {1, 1};
   return {shape[0], NumElements(Shape(shape.begin() + 1, shape.end()))};

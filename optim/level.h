@@ -13,7 +13,8 @@
 
 namespace palimpsest {
 
-// The continuous hyper-parameters of a step by name: f64 scalars, which a tape may watch.
+// The continuous hyper-parameters of a step by name: f64 scalars, which a tape may watch. They are
+// the host's, but for "lr", which may be where the parameters are.
 using Hypers = NamedTensors;
 
 // What a level learns from at one step.
@@ -27,9 +28,10 @@ struct Signal {
   Tensor divisor = {};
 };
 
-// What a level's parts may depend on besides the signal.
+// What a level may depend on besides the signal.
 struct LevelStep {
-  int64_t writes;  // To the memory, the one of this step included; at least 1.
+  int64_t step;  // Updates before this one: for a level that has phases.
+  Tensor steps;  // f64 [], the host's or where the parameters are: with this one.
   const Hypers& hypers;
   const Tensors& sums;  // Those the level asked for, over all the parameters it concerns.
 };
@@ -59,12 +61,13 @@ class Level {
   virtual const MemoryRule* memory() const { return nullptr; }
   // A fresh memory for a parameter; its tensors by slot: "m", or "m.0", "m.1" of several.
   virtual NamedTensors Init(const Shape& param, DType dtype) const = 0;
-  // What the level makes of the signal; takes its tensors in `state` a step on. `step` counts the
-  // updates before this one.
-  virtual Tensor Update(const Signal& signal, int64_t step, const Hypers& hypers,
-                        const Tensors& sums, NamedTensors& state) const = 0;
+  // What the level makes of the signal; takes its tensors in `state` a step on.
+  virtual Tensor Update(const Signal& signal, const LevelStep& now, NamedTensors& state) const = 0;
+  // Of a level that does more at some steps than at others: which kind of step it is, after so
+  // many.
+  virtual std::optional<int64_t> Phase(int64_t /*step*/) const { return {}; }
   // f64 scalars that are added up over parameters before any of them is updated; none by default.
-  virtual Tensors Sums(const Signal& /*signal*/, int64_t /*step*/, const Hypers& /*hypers*/,
+  virtual Tensors Sums(const Signal& /*signal*/, const Hypers& /*hypers*/,
                        const NamedTensors& /*state*/) const {
     return {};
   }
@@ -84,6 +87,9 @@ std::unique_ptr<MemoryRule> BuiltInRule(const std::string& name,
 // `scalar` as a dtype and on a device; those of `like`.
 Tensor ScalarOn(Device device, const Tensor& scalar, DType dtype = DType::kF64);
 Tensor ScalarLike(const Tensor& scalar, const Tensor& like);
+// 1 - keep^count, for f64 scalars, where `count` is: what an average of so many writes, which began
+// at 0, is divided by.
+Tensor Correction(const Tensor& keep, const Tensor& count);
 // [m, n] of a parameter of any shape: the first axis is the output.
 Shape MatrixShape(const Shape& shape);
 

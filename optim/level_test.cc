@@ -15,13 +15,19 @@ Tensor Gradient(int step) {
   return RandomNormal({2, 3}, RandomStream(step, "gradient"), DType::kF64);
 }
 
+Tensor Update(const Level& level, const Tensor& gradient, int step, const Hypers& hypers,
+              NamedTensors& state) {
+  return level.Update({gradient}, {step, Tensor::Full({}, step + 1.0, DType::kF64), hypers, {}},
+                      state);
+}
+
 TEST(Ema, IsTheRecurrence) {
   const auto level = EmaLevel({.slot = "m"}, {.keep = Hyper("keep")});
   NamedTensors state = level->Init({2, 3}, DType::kF64);
   Tensor want = Tensor::Full({2, 3}, 0.0, DType::kF64);
   for (int step = 0; step < 5; ++step) {
     want = Add(Mul(want, 0.9), Mul(Gradient(step), 0.1));
-    EXPECT_LT(Distance(level->Update({Gradient(step)}, step, Keep(0.9), {}, state), want), 1e-14);
+    EXPECT_LT(Distance(Update(*level, Gradient(step), step, Keep(0.9), state), want), 1e-14);
   }
   ASSERT_EQ(state.size(), 1u);
   EXPECT_EQ(state.at("m").size(), 6);
@@ -33,8 +39,7 @@ TEST(Ema, CorrectionUndoesTheStartAtZero) {
   const auto level = EmaLevel({.slot = "m"}, {.keep = Hyper("keep"), .corrected = true});
   NamedTensors state = level->Init({2, 3}, DType::kF64);
   for (int step = 0; step < 4; ++step) {
-    EXPECT_LT(Distance(level->Update({Gradient(1)}, step, Keep(0.99), {}, state), Gradient(1)),
-              1e-13);
+    EXPECT_LT(Distance(Update(*level, Gradient(1), step, Keep(0.99), state), Gradient(1)), 1e-13);
   }
 }
 
@@ -45,9 +50,8 @@ TEST(Ema, LookaheadIsNesterovs) {
   for (int step = 0; step < 3; ++step) {
     const Tensor g = Gradient(step);
     m = Add(Mul(m, 0.8), Mul(g, 0.2));
-    EXPECT_LT(
-        Distance(level->Update({g}, step, Keep(0.8), {}, state), Add(Mul(m, 0.8), Mul(g, 0.2))),
-        1e-14);
+    EXPECT_LT(Distance(Update(*level, g, step, Keep(0.8), state), Add(Mul(m, 0.8), Mul(g, 0.2))),
+              1e-14);
   }
 }
 
@@ -55,7 +59,7 @@ TEST(Ema, KeepOfZeroReadsTheLastGradient) {
   const auto level = EmaLevel({.slot = "m"}, {.keep = Hyper("keep"), .corrected = true});
   NamedTensors state = level->Init({2, 3}, DType::kF64);
   for (int step = 0; step < 3; ++step) {
-    EXPECT_LT(Distance(level->Update({Gradient(step)}, step, Keep(0.0), {}, state), Gradient(step)),
+    EXPECT_LT(Distance(Update(*level, Gradient(step), step, Keep(0.0), state), Gradient(step)),
               1e-15);
   }
 }
@@ -72,7 +76,7 @@ TEST(Level, WritesOnceAPeriodWithTheSum) {
       m = Add(Mul(m, 0.5), Mul(sum, 0.5));
       sum = Tensor::Full({2, 3}, 0.0, DType::kF64);
     }
-    const Tensor read = level->Update({Gradient(step)}, step, Keep(0.5), {}, state);
+    const Tensor read = Update(*level, Gradient(step), step, Keep(0.5), state);
     EXPECT_LT(Distance(Add(read, 1.0), Add(m, 1.0)), 1e-14) << step;
   }
 }
@@ -99,7 +103,7 @@ TEST(Level, OfTheDeltaRuleOnRowsOfTheGradient) {
       }
     }
     m = next;
-    read = level->Update({Gradient(step)}, step, Keep(0.1), {}, state);
+    read = Update(*level, Gradient(step), step, Keep(0.1), state);
   }
   for (int i = 0; i < 2; ++i) {
     for (int j = 0; j < 3; ++j) EXPECT_NEAR(read.ToVector()[3 * i + j], m[3 * i + j], 1e-14);
@@ -115,7 +119,7 @@ TEST(Level, OfAMemoryKeptTransposed) {
                                          .target = OptimizerConfig::BASIS});
   NamedTensors state = level->Init({3, 3}, DType::kF64);
   const Tensor g = RandomNormal({3, 3}, RandomStream(1, "gradient"), DType::kF64);
-  const std::vector<double> read = level->Update({g}, 0, Keep(0.5), {}, state).ToVector();
+  const std::vector<double> read = Update(*level, g, 0, Keep(0.5), state).ToVector();
   const Tensor eye = Tensor::FromVector({1, 3, 3}, {1, 0, 0, 0, 1, 0, 0, 0, 1}, DType::kF64);
   const std::vector<double> answers = oja->Read({state.at("m")}, eye).ToVector();
   for (int i = 0; i < 3; ++i) {

@@ -1,6 +1,5 @@
 #include "optim/levels.h"
 
-#include <cmath>
 #include <utility>
 
 #include "core/check.h"
@@ -15,8 +14,7 @@ namespace {
 class None : public Level {
  public:
   NamedTensors Init(const Shape&, DType) const override { return {}; }
-  Tensor Update(const Signal& signal, int64_t, const Hypers&, const Tensors&,
-                NamedTensors&) const override {
+  Tensor Update(const Signal& signal, const LevelStep&, NamedTensors&) const override {
     return signal.gradient;
   }
 };
@@ -24,6 +22,16 @@ class None : public Level {
 Tensor OneMinus(const Tensor& x) { return Add(Neg(x), 1.0); }
 
 Tensor One(const Tensor& like) { return Tensor::Full({1, 1, 1}, 1.0, like.dtype(), like.device()); }
+
+// At the end of every period one, and at least one: of so many steps.
+Tensor Writes(const Tensor& steps, int64_t period) {
+  if (period == 1) return steps;
+  const auto constant = [&](int64_t x) {
+    return Tensor::Full({}, static_cast<double>(x), DType::kF64, steps.device());
+  };
+  const Tensor whole = Cast(Div(steps, constant(period)), DType::kI64);
+  return Maximum(Cast(whole, DType::kF64), constant(1));
+}
 
 // The pair (1, g), with these gates.
 Block Whole(const Tensor& g, const Tensor& keep, const Tensor& strength) {
@@ -80,26 +88,26 @@ std::unique_ptr<Level> EmaLevel(LevelOptions options, EmaOptions ema) {
       return rule->Step(state, state, Whole(g, keep, OneMinus(keep)));
     };
   }
-  parts.read = [rule = parts.memory, ema](const State& state, const Signal& s,
-                                          const LevelStep& now) {
+  parts.read = [rule = parts.memory, ema, period = options.period](
+                   const State& state, const Signal& s, const LevelStep& now) {
     const Tensor average = Reshape(rule->Read(state, One(s.gradient)), s.gradient.shape());
     if (!ema.corrected) return average;
-    return Div(average, ScalarLike(OneMinus(Pow(ema.keep(s, now), static_cast<double>(now.writes))),
-                                   average));
+    const Tensor correction = Correction(ema.keep(s, now), Writes(now.steps, period));
+    return Div(average, ScalarLike(correction, average));
   };
   if (options.features == OptimizerConfig::LINEAR && !ema.keep_ahead) {
-    parts.in_one_pass = [ema, nesterov = options.nesterov](
+    parts.in_one_pass = [ema, nesterov = options.nesterov, period = options.period](
                             State& state, const Signal& s,
                             const LevelStep& now) -> std::optional<Tensor> {
       const Tensor &g = s.gradient, keep = ema.keep(s, now), strength = ema.strength(s, now);
       if (!MayUseKernels({&g, &state[0], &keep, &strength})) return {};
-      if (!HostReads(keep) || !HostReads(strength)) return {};
-      const double kept = std::pow(keep.Item(), static_cast<double>(now.writes));
+      const Tensor writes = ema.corrected ? Writes(now.steps, period) : Tensor();
       return WriteAverage(state[0], g,
-                          {.keep = keep.Item(),
-                           .strength = strength.Item(),
+                          {.keep = ScalarOf(keep),
+                           .strength = ScalarOf(strength),
                            .lookahead = nesterov,
-                           .read_scale = ema.corrected ? 1.0 / (1.0 - kept) : 1.0});
+                           .corrected = ema.corrected,
+                           .writes = ema.corrected ? ScalarOf(writes) : 1.0});
     };
   }
   return std::make_unique<MemoryLevel>(std::move(parts));

@@ -65,17 +65,21 @@ std::optional<Signal> MemoryLevel::Gather(const Signal& signal, int64_t step,
   if (p_.period == 1) return signal;
   Signal gathered = signal;
   gathered.gradient = Add(Take(state, SumName(p_.slot)), signal.gradient);
-  const bool writes = (step + 1) % p_.period == 0;
+  const bool writes = Writes(step);
   state[SumName(p_.slot)] = writes ? ZerosLike(gathered.gradient) : gathered.gradient;
   if (!writes) return {};
   return gathered;
 }
 
-Tensor MemoryLevel::Update(const Signal& signal, int64_t step, const Hypers& hypers,
-                           const Tensors& sums, NamedTensors& tensors) const {
-  const std::optional<Signal> written = Gather(signal, step, tensors);
+std::optional<int64_t> MemoryLevel::Phase(int64_t step) const {
+  if (p_.period == 1) return {};
+  return Writes(step);
+}
+
+Tensor MemoryLevel::Update(const Signal& signal, const LevelStep& now,
+                           NamedTensors& tensors) const {
+  const std::optional<Signal> written = Gather(signal, now.step, tensors);
   State state = TakeState(p_.slot, tensors);
-  const LevelStep now{std::max<int64_t>((step + 1) / p_.period, 1), hypers, sums};
   const Signal& seen = written ? *written : signal;
   if (written && !p_.holds_reading && p_.in_one_pass) {
     if (std::optional<Tensor> read = p_.in_one_pass(state, seen, now)) {

@@ -44,12 +44,14 @@ class MemoryLevel : public Level {
   const MemoryRule* memory() const override { return p_.memory.get(); }
   // SLOT and, of a period, SLOT.sum: what it has gathered.
   NamedTensors Init(const Shape& param, DType dtype) const override;
-  Tensor Update(const Signal& signal, int64_t step, const Hypers& hypers, const Tensors& sums,
-                NamedTensors& state) const override;
+  Tensor Update(const Signal& signal, const LevelStep& now, NamedTensors& state) const override;
+  // Of a period: 1 where the memory is written, else 0.
+  std::optional<int64_t> Phase(int64_t step) const override;
   std::optional<PairRequest> ListenTo(const Tensor& param, double tokens, const Hypers& hypers,
                                       const NamedTensors& state) const override;
 
  private:
+  bool Writes(int64_t step) const { return (step + 1) % p_.period == 0; }
   // The signal that is written now, if one is.
   std::optional<Signal> Gather(const Signal& signal, int64_t step, NamedTensors& state) const;
   Tensor Output(const Tensor& read) const { return p_.output ? p_.output(read) : read; }

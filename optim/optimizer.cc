@@ -87,18 +87,20 @@ class ChainOptimizer : public Optimizer {
   }
 
   std::unique_ptr<PairSumsTap> Listen(const NamedTensors& params, const NamedTensors& state,
-                                      int64_t step, double tokens,
-                                      const NamedTensors& hypers) const override {
+                                      int64_t step, double tokens, const NamedTensors& hypers,
+                                      const Tensor& numbers) const override {
     std::map<uint64_t, PairSumsTap::Listener> listeners;
-    ForEachTrained(treatments_, [&](const Treatment& t, const std::string& path) {
-      const Tensor& param = params.at(path);
-      const Hypers of_step = StepHypers(t.settings, step, hypers);
-      auto request = t.chain.ListenTo(param, tokens, of_step, PeekUnder(path, state));
-      if (!request) return;
-      listeners[param.id()] = {path, *std::move(request),
-                               param.dtype() == DType::kF64 ? DType::kF64 : DType::kF32,
-                               t.chain.UsesGradient()};
-    });
+    for (const auto& [description, of_step] : StepHypers(treatments_, step, hypers, numbers)) {
+      const Treatment& t = treatments_.at(description);
+      for (const std::string& path : t.paths) {
+        const Tensor& param = params.at(path);
+        auto request = t.chain.ListenTo(param, tokens, of_step, PeekUnder(path, state));
+        if (!request) continue;
+        listeners[param.id()] = {path, *std::move(request),
+                                 param.dtype() == DType::kF64 ? DType::kF64 : DType::kF32,
+                                 t.chain.UsesGradient()};
+      }
+    }
     if (listeners.empty()) return nullptr;
     return std::make_unique<PairSumsTap>(std::move(listeners));
   }
@@ -114,17 +116,14 @@ class ChainOptimizer : public Optimizer {
     UpdateResult result{.params = std::move(params), .state = std::move(state)};
     Tensor* const skipped = skips_ ? &result.state.at(kSkipped) : nullptr;
     result.gradients = MeasureGradients(grads, clip_norm_, skipped, guard);
-    std::map<std::string, Hypers> of_step;
+    const Tensor numbers = guard == nullptr ? Tensor() : guard->numbers;
+    const Tensor steps = StepsMade(step, numbers, skipped);
+    const std::map<std::string, Hypers> of_step = StepHypers(treatments_, step, hypers, numbers);
     std::map<std::string, Tensors> sums;
     std::vector<UpdateJob> jobs;
-    const Tensor numbers = guard == nullptr ? Tensor() : guard->numbers;
-    int64_t number = 0;
-    for (const auto& [description, t] : treatments_) {
-      const int64_t own = number++;
-      if (t.settings.frozen) continue;
-      ChainStep now{step, of_step[description] = StepHypers(t.settings, step, hypers),
-                    result.gradients.scale, sums[description], skips_ ? *skipped : Tensor()};
-      if (numbers) now.lr = Element(numbers, own), now.steps = Element(numbers, -1);
+    for (const auto& [description, hypers] : of_step) {
+      const Treatment& t = treatments_.at(description);
+      const ChainStep now{step, steps, hypers, result.gradients.scale, sums[description]};
       for (const std::string& path : t.paths) {
         Signal signal{.gradient = std::exchange(grads.at(path), Tensor())};
         if (pairs != nullptr && pairs->sums().contains(path)) signal.pairs = pairs->sums().at(path);
@@ -134,8 +133,8 @@ class ChainOptimizer : public Optimizer {
     }
     grads.clear();
     ChooseFused(jobs);
-    PALIMPSEST_CHECK(!numbers || CanRecord(numbers.device())) << "what is made of ops is recorded";
-    RunUnlessNotFinite(jobs, result, sums, guard);
+    if (skips_) LeaveOutSkipped(jobs, *skipped, guard);
+    RunUnlessNotFinite(jobs, result, sums);
     for (UpdateJob& job : jobs) {
       result.params.at(job.path) = std::move(job.param);
       for (auto& [slot, x] : job.state)
@@ -144,18 +143,12 @@ class ChainOptimizer : public Optimizer {
     return result;
   }
 
-  bool CanRecord(Device device) const override {
-    return std::all_of(treatments_.begin(), treatments_.end(),
-                       [&](const auto& entry) { return entry.second.FusesOn(device); });
+  std::vector<int64_t> Phases(int64_t made, Device device) const override {
+    return palimpsest::Phases(treatments_, made, device);
   }
 
   Tensor StepNumbers(int64_t step) const override {
-    std::vector<double> numbers;
-    for (const auto& [description, t] : treatments_)
-      numbers.push_back(StepHypers(t.settings, step, {}).at("lr").Item());
-    numbers.push_back(static_cast<double>(step + 1));
-    const auto count = static_cast<int64_t>(numbers.size());
-    return Tensor::FromVector({count}, numbers, DType::kF64);
+    return palimpsest::StepNumbers(treatments_, step);
   }
 
   double LearningRate(int64_t step) const override {
@@ -179,12 +172,6 @@ class ChainOptimizer : public Optimizer {
   std::vector<std::string> Summary() const override { return palimpsest::Summary(treatments_); }
 
  private:
-  // [], from the end if it is negative.
-  static Tensor Element(const Tensor& x, int64_t i) {
-    if (i < 0) i += x.size();
-    return x.Rows(i, i + 1).WithShape({});
-  }
-
   NamedTensors InitOne(const Chain& chain, const Tensor& param) const {
     NamedTensors state = chain.Init(param);
     if (average_keep_ == 0.0) return state;
@@ -205,11 +192,10 @@ class ChainOptimizer : public Optimizer {
     });
   }
 
-  // Kernels see for themselves whether the gradients are finite, and the step that it makes. What
-  // is made of ops is told the step, and where the host need not wait for it, whether they are
-  // finite; elsewhere it is made and then taken or left.
+  // Kernels see for themselves whether the gradients are finite. What is made of ops is told where
+  // the host need not wait for it; elsewhere it is made and then taken or left.
   void RunUnlessNotFinite(std::vector<UpdateJob>& jobs, const UpdateResult& result,
-                          std::map<std::string, Tensors>& sums, StepGuard* guard) const {
+                          std::map<std::string, Tensors>& sums) const {
     const bool alone = average_keep_ == 0.0 &&
                        std::all_of(jobs.begin(), jobs.end(), [](const auto& j) { return j.fused; });
     const Tensor& scale = result.gradients.scale;
@@ -219,23 +205,21 @@ class ChainOptimizer : public Optimizer {
     } else if (!alone) {
       finite = Equal(scale, scale);
     }
-    if (skips_) CountMadeSteps(jobs, Skipped(result.state), guard);
     SumOverParameters(jobs, sums);
     RunFused(jobs);
     RunJobs(jobs, [&](UpdateJob& job) { Run(job, finite); });
   }
 
-  // Tells what is made of ops which step it makes, if it makes one.
-  static void CountMadeSteps(std::vector<UpdateJob>& jobs, const Tensor& skipped,
-                             StepGuard* guard) {
-    std::shared_ptr<const PendingItem> before;
-    if (guard != nullptr) before = std::exchange(guard->skipped, nullptr);
-    if (std::all_of(jobs.begin(), jobs.end(), [](const auto& j) { return j.fused; })) return;
-    const int64_t steps = std::llround(before ? before->Get() : skipped.Item());
-    for (UpdateJob& job : jobs) {
-      if (!job.fused) job.step.step -= steps, job.step.skipped = {};
-    }
-    if (guard != nullptr) guard->skipped = std::make_shared<PendingItem>(skipped);
+  // Tells chains with phases which step they make, if they make one.
+  static void LeaveOutSkipped(std::vector<UpdateJob>& jobs, const Tensor& skipped,
+                              const StepGuard* guard) {
+    const auto asks = [](const UpdateJob& job) {
+      return !job.fused && !job.chain->Phases(0).empty();
+    };
+    if (std::none_of(jobs.begin(), jobs.end(), asks)) return;
+    const bool known = guard != nullptr && guard->skipped;
+    const int64_t steps = known ? *guard->skipped : std::llround(skipped.Item());
+    for (UpdateJob& job : jobs) job.step.step -= steps;
   }
 
   // For those that are trained alike, by description, the sums they ask for: over the parameters of
@@ -269,7 +253,7 @@ class ChainOptimizer : public Optimizer {
     if (average_keep_ != 0.0) {
       const Tensor& whole = job.param.dtype() == DType::kBf16 ? job.state.at("master") : job.param;
       const Hypers keep = {{kAverageKeep, Tensor::Full({}, average_keep_, DType::kF64)}};
-      average_->Update({whole}, job.step.step, keep, {}, job.state);
+      average_->Update({whole}, {job.step.step, job.step.steps, keep, {}}, job.state);
     }
     if (!finite) return;
     const auto take = [&](Tensor& x, Tensor& before) {

@@ -43,10 +43,11 @@ class Optimizer {
 
   // What levels keyed on activations are to see of a step's backward passes: alive while these run,
   // then given to Update. `tokens` is the number the step's loss is the mean over. nullptr where
-  // gradients are all there is to see.
+  // gradients are all there is to see. `numbers` as in StepGuard.
   virtual std::unique_ptr<PairSumsTap> Listen(const NamedTensors& params, const NamedTensors& state,
                                               int64_t step, double tokens,
-                                              const NamedTensors& hypers = {}) const = 0;
+                                              const NamedTensors& hypers = {},
+                                              const Tensor& numbers = {}) const = 0;
   // `step` counts from 0. Gradients have the names of the parameters; frozen ones may lack theirs.
   // `hypers`, f64 scalars by the config's names ("lr", "beta1", "level.0.keep"), stand in for the
   // config's values: a tape may watch them, as it may the parameters, gradients and state.
@@ -56,13 +57,14 @@ class Optimizer {
                               const PairSumsTap* pairs = nullptr,
                               StepGuard* guard = nullptr) const = 0;
 
-  // Whether an update on `device` can be recorded (DeviceGraph): what changes from step to step is
-  // these numbers, with which a guard tells it the step, and each tensor given up stays where it
-  // is.
-  virtual bool CanRecord(Device device) const = 0;
   // f64 [n], on the host: the learning rate of each set of parameters trained alike, and the steps,
-  // this one included.
+  // this one included. All that changes from one step to the next of the same phases: an update
+  // that is told them by its guard can be recorded (DeviceGraph), as each tensor given up stays
+  // where it is.
   virtual Tensor StepNumbers(int64_t step) const = 0;
+  // What kind of step it is, after so many that were made: whether levels with a period write.
+  // Empty if on `device` all steps are alike; else the host has to know how many were skipped.
+  virtual std::vector<int64_t> Phases(int64_t made, Device device) const = 0;
   // The base rate of a step, before groups' factors.
   virtual double LearningRate(int64_t step) const = 0;
 

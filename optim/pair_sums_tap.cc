@@ -63,4 +63,9 @@ std::vector<std::string> PairSumsTap::Unseen() const {
   return paths;
 }
 
+void PairSumsTap::Close() {
+  last_ = {};
+  for (auto& [id, listener] : listeners_) listener.request = {};
+}
+
 }  // namespace palimpsest

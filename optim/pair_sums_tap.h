@@ -36,6 +36,8 @@ class PairSumsTap : public PairTap {
   const std::map<std::string, PairSums>& sums() const { return sums_; }
   // Parameters that are to have sums and have none.
   std::vector<std::string> Unseen() const;
+  // No passes are to come: lets go of the states it was shown, so that they can change in place.
+  void Close();
 
  private:
   // The input seen last and what was made of it: the next weights' input, more often than not.
@@ -49,7 +51,7 @@ class PairSumsTap : public PairTap {
   };
   void Prepare(const Listener& listener, const Tensor& x);
 
-  const std::map<uint64_t, Listener> listeners_;
+  std::map<uint64_t, Listener> listeners_;
   Tensor mask_;
   Last last_;
   std::map<std::string, PairSums> sums_;

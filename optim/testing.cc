@@ -95,7 +95,8 @@ UpdateResult UpdateAfter(const std::vector<Pass>& passes, const Optimizer& optim
   for (const Pass& pass : passes) {
     if (!pass.layers.empty()) tokens += static_cast<double>(pass.layers.begin()->second.x.dim(0));
   }
-  const auto pairs = optimizer.Listen(params, state, step, tokens, hypers);
+  const auto pairs = optimizer.Listen(params, state, step, tokens, hypers,
+                                      guard == nullptr ? Tensor() : guard->numbers);
   NamedTensors sum;
   for (const Pass& pass : passes) AccumulateGradients(sum, Backward(pass, params), 1.0);
   return optimizer.Update(std::move(params), std::move(sum), std::move(state), step, hypers,

@@ -9,6 +9,11 @@
 #include "optim/schedule.h"
 
 namespace palimpsest {
+namespace {
+
+Tensor Element(const Tensor& x, int64_t i) { return x.Rows(i, i + 1).WithShape({}); }
+
+}  // namespace
 
 bool Treatment::FusesOn(Device device) const {
   return settings.frozen || (chain.fused != nullptr && chain.fused->has(device));
@@ -44,6 +49,46 @@ Hypers StepHypers(const Settings& settings, int64_t step, const Hypers& given) {
   }
   hypers["lr"] = Mul(StepLearningRate(settings, step, given), settings.lr_factor);
   return hypers;
+}
+
+Tensor StepNumbers(const Treatments& treatments, int64_t step) {
+  std::vector<double> numbers;
+  for (const auto& [description, t] : treatments)
+    numbers.push_back(StepHypers(t.settings, step, {}).at("lr").Item());
+  numbers.push_back(static_cast<double>(step + 1));
+  const auto count = static_cast<int64_t>(numbers.size());
+  return Tensor::FromVector({count}, numbers, DType::kF64);
+}
+
+std::vector<int64_t> Phases(const Treatments& treatments, int64_t made, Device device) {
+  std::vector<int64_t> phases;
+  for (const auto& [description, t] : treatments) {
+    if (t.FusesOn(device)) continue;
+    const std::vector<int64_t> own = t.chain.Phases(made);
+    phases.insert(phases.end(), own.begin(), own.end());
+  }
+  return phases;
+}
+
+std::map<std::string, Hypers> StepHypers(const Treatments& treatments, int64_t step,
+                                         const Hypers& given, const Tensor& numbers) {
+  std::map<std::string, Hypers> of_each;
+  int64_t number = 0;
+  for (const auto& [description, t] : treatments) {
+    const int64_t own = number++;
+    if (t.settings.frozen) continue;
+    Hypers& hypers = of_each[description] = StepHypers(t.settings, step, given);
+    if (numbers) hypers["lr"] = Element(numbers, own);
+  }
+  return of_each;
+}
+
+Tensor StepsMade(int64_t step, const Tensor& numbers, const Tensor* skipped) {
+  const Device device = skipped == nullptr ? Device::kCpu : skipped->device();
+  const Tensor steps = numbers
+                           ? Element(numbers, numbers.size() - 1)
+                           : Tensor::Full({}, static_cast<double>(step + 1), DType::kF64, device);
+  return skipped == nullptr ? steps : Sub(steps, *skipped);
 }
 
 void CheckHypers(const Treatments& treatments, const Hypers& given) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/functional/function_ref.h"
+#include "core/device.h"
 #include "optim/chain.h"
 #include "optim/settings.h"
 
@@ -35,6 +36,15 @@ void DropFrozen(const Treatments& treatments, NamedTensors& grads);
 Tensor StepLearningRate(const Settings& settings, int64_t step, const Hypers& given);
 // All of a step, "lr" with its schedule and factor.
 Hypers StepHypers(const Settings& settings, int64_t step, const Hypers& given);
+
+// As Optimizer has them.
+Tensor StepNumbers(const Treatments& treatments, int64_t step);
+std::vector<int64_t> Phases(const Treatments& treatments, int64_t made, Device device);
+// Of what is trained, by description; "lr" is one of the numbers, if there are any.
+std::map<std::string, Hypers> StepHypers(const Treatments& treatments, int64_t step,
+                                         const Hypers& given, const Tensor& numbers);
+// f64 []: the steps that were made, this one included, without *skipped, if there is that.
+Tensor StepsMade(int64_t step, const Tensor& numbers, const Tensor* skipped);
 
 // Stop where a name is no one's or its value no f64 [], or a gradient is not like its parameter.
 void CheckHypers(const Treatments& treatments, const Hypers& given);

@@ -31,7 +31,7 @@ constexpr char kModel[] = R"(
 constexpr char kTraining[] = R"(
   data { eval_examples: 4 mqar { vocab: 10 pairs: 2 } }
   batch: 4 length: 8 steps: 20 grad_accumulation: 2 device: CUDA
-  optimizer { name: 'adamw' lr: 0.003 clip_norm: 1 schedule { warmup_steps: 2 kind: COSINE } }
+  optimizer { name: 'adamw' lr: 0.003 clip_norm: 1 schedule { warmup_steps: 5 kind: COSINE } }
 )";
 
 TrainConfig Config(const std::string& model = kModel, const std::string& optimizer = "adamw") {
@@ -55,12 +55,6 @@ StepResult Step(Trainer& trainer) {
   return *std::move(step);
 }
 
-bool LooksOn(const TrainConfig& config) {
-  TrainConfig recorded = config;
-  recorded.set_cuda_graph(true);
-  return !Trainer::Create(recorded).ok();
-}
-
 // Three steps; none reads from the device.
 std::vector<StepResult> StepsWithoutWaiting(Trainer& trainer) {
   const int64_t before = DeviceReads();
@@ -76,9 +70,7 @@ void ExpectTheSameRecorded(TrainConfig config) {
   const auto recorded = Make(config);
   const std::vector<StepResult> want = StepsWithoutWaiting(*by_ops),
                                 got = StepsWithoutWaiting(*recorded);
-  EXPECT_EQ(recorded->gradients().recordings(), 1);
-  EXPECT_EQ(recorded->gradients().records_update(),
-            recorded->optimizer().CanRecord(recorded->device()));
+  EXPECT_EQ(recorded->graphs().recordings(), 1);
   for (size_t i = 0; i < want.size(); ++i) {
     EXPECT_EQ(got[i].loss(), want[i].loss()) << "step " << i;
     EXPECT_EQ(got[i].grad_norm(), want[i].grad_norm()) << "step " << i;
@@ -134,13 +126,28 @@ TEST_P(StepOnDevice, RecordsInBf16) {
   ExpectTheSameRecorded(config);
 }
 
-// Whole steps of these, as their kernels are told learning rates and counts on the device.
-TEST_P(StepOnDevice, RecordsTheUpdate) {
-  for (const auto& [name, spec] : OptimizerSpecs()) {
-    const auto trainer = Make(Config(kModel, name));
-    const bool whole = name == "sgd" || name == "momentum" || name == "adamw" || name == "lion" ||
-                       name == "am_mgd" || name == "am_adamw";
-    EXPECT_EQ(trainer->optimizer().CanRecord(GetParam()), whole) << name;
+// A level that is written once a period makes two kinds of steps, in whatever order they come.
+TEST_P(StepOnDevice, RecordsEachKindOfStep) {
+  constexpr char kPeriods[] = R"(
+    name: 'chain' lr: 0.003 summed: true second_moment: GRADIENT
+    level { kind: 'ema' keep: 0.9 corrected: true weight: 1 }
+    level { kind: 'ema' keep: 0.5 corrected: true weight: 0.5 period: 2 }
+    level { kind: 'memory' rule: 'delta' pairs: ROWS weight: 0.1 period: 3 }
+  )";
+  for (const auto policy : {OptimizerConfig::STOP, OptimizerConfig::SKIP}) {
+    TrainConfig config = Config("width: 8 block { mlp { hidden: 12 } }");
+    config.clear_optimizer();
+    ASSERT_TRUE(ParseTextProto(kPeriods, "test", config.mutable_optimizer()).ok());
+    config.mutable_optimizer()->set_non_finite(policy);
+    const auto by_ops = Make(config);
+    config.set_cuda_graph(true);
+    const auto recorded = Make(config);
+    const int64_t reads = DeviceReads();
+    std::vector<StepResult> want, got;
+    for (int i = 0; i < 15; ++i) want.push_back(Step(*by_ops)), got.push_back(Step(*recorded));
+    EXPECT_EQ(DeviceReads(), reads);
+    EXPECT_EQ(recorded->graphs().recordings(), 4);
+    for (size_t i = 0; i < want.size(); ++i) EXPECT_EQ(got[i].loss(), want[i].loss()) << i;
   }
 }
 
@@ -172,13 +179,6 @@ TEST_P(StepOnDevice, AStepThatFailsIsFoundLater) {
   }
 }
 
-TEST_P(StepOnDevice, RefusesToRecordWhatLooksOn) {
-  TrainConfig config = Config(kModel, "dgd");
-  config.set_cuda_graph(true);
-  EXPECT_THAT(std::string(Trainer::Create(config).status().message()),
-              HasSubstr("cuda_graph: optimizer dgd looks on"));
-}
-
 using ByOptimizer = std::tuple<Device, std::string>;
 class OptimizerStepOnDevice : public OnDevice, public testing::WithParamInterface<ByOptimizer> {
  protected:
@@ -207,13 +207,7 @@ TEST_P(OptimizerStepOnDevice, NoStepWaitsAndRecordedItGivesTheSameBits) {
   TrainConfig config = Optimizing();
   config.mutable_optimizer()->set_average_keep(0.9);
   config.set_dtype("bf16");
-  for (const TrainConfig& c : {config, Optimizing()}) {
-    if (LooksOn(c)) {
-      StepsWithoutWaiting(*Make(c));
-    } else {
-      ExpectTheSameRecorded(c);
-    }
-  }
+  for (const TrainConfig& c : {config, Optimizing()}) ExpectTheSameRecorded(c);
 }
 
 // Steps that may be skipped are no exception.
@@ -222,11 +216,7 @@ TEST_P(OptimizerStepOnDevice, NoStepWaitsToKnowWhetherOneIsSkipped) {
   config.mutable_optimizer()->set_non_finite(OptimizerConfig::SKIP);
   for (const double keep : {0.0, 0.9}) {
     config.mutable_optimizer()->set_average_keep(keep);
-    if (LooksOn(config)) {
-      StepsWithoutWaiting(*Make(config));
-    } else {
-      ExpectTheSameRecorded(config);
-    }
+    ExpectTheSameRecorded(config);
   }
 }
 

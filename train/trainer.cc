@@ -41,24 +41,28 @@ absl::Status Trainer::MakeParams(bool restores) {
     params_ = *std::move(params);
   }
   optimizer_state_ = optimizer_->Init(params_);
-  gradients_ = std::make_unique<BatchGradients>(model_.get(), &config_, device_);
-  if (config_.cuda_graph() && Listen() != nullptr)
-    return absl::InvalidArgumentError(
-        absl::StrCat("cuda_graph: optimizer ", config_.optimizer().name(),
-                     " looks on in the backward pass, with the learning rate of the step, which a "
-                     "recorded pass cannot know; leave cuda_graph out"));
+  gradients_ = std::make_unique<BatchGradients>(model_.get(), &config_);
+  graphs_ = std::make_unique<StepGraphs>(device_);
   ResetGuard();
   return absl::OkStatus();
 }
 
 void Trainer::ResetGuard() {
   guard_ = {};
-  if (const Tensor skipped = optimizer_->Skipped(optimizer_state_)) {
-    guard_.skipped = std::make_shared<PendingItem>(skipped);
-  } else {
+  if (!optimizer_->Skipped(optimizer_state_))
     guard_.failed = Tensor::Full({}, 0.0, DType::kF64, device_);
-  }
+  BeginToCountSkipped();
 }
+
+void Trainer::BeginToCountSkipped() {
+  const Tensor skipped = optimizer_->Skipped(optimizer_state_);
+  skipped_ = skipped && !optimizer_->Phases(0, device_).empty()
+                 ? std::make_unique<PendingItem>(skipped)
+                 : nullptr;
+}
+
+// Of a tensor that the next step overwrites.
+Tensor Kept(const Tensor& x) { return x ? Mul(x, 1.0) : x; }
 
 void Trainer::LendParams() {
   model_->ForEachParam([&](const std::string& path, Tensor& param) { param = params_.at(path); });
@@ -88,8 +92,7 @@ absl::Status Trainer::Verify() {
 absl::Status Trainer::ExplainNotFinite() {
   const FiniteWatch watch;
   LendParams();
-  const auto [loss, gradients, updated] =
-      gradients_->ByOps(data_->TrainBatch(step_, config_.batch()), step_, params_);
+  const auto [loss, gradients] = gradients_->Of(CopyTo(HostInputs(), device_), params_);
   std::string what = absl::StrCat("the loss is ", loss.Item());
   if (std::isfinite(loss.Item())) {
     const auto bad = std::find_if_not(gradients.begin(), gradients.end(),
@@ -109,9 +112,9 @@ absl::Status Trainer::ExplainNotFinite() {
                    "or clipping may help"));
 }
 
-std::unique_ptr<PairSumsTap> Trainer::Listen() const {
+std::unique_ptr<PairSumsTap> Trainer::Listen(const Tensor& numbers) const {
   return optimizer_->Listen(params_, optimizer_state_, step_,
-                            static_cast<double>(config_.batch() * config_.length()));
+                            static_cast<double>(config_.batch() * config_.length()), {}, numbers);
 }
 
 // A level keyed on activations that saw none.
@@ -137,68 +140,69 @@ std::optional<std::vector<const void*>> Trainer::PlacesToUpdate() const {
   return places;
 }
 
-GradientNorms Trainer::Update(BatchGradients::Result batch, const PairSumsTap* pairs,
-                              const Tensor& numbers) {
+StepInputs Trainer::HostInputs() const {
+  return gradients_->Inputs(data_->TrainBatch(step_, config_.batch()), step_,
+                            optimizer_->StepNumbers(step_));
+}
+
+absl::StatusOr<StepMade> Trainer::MakeStep(const StepInputs& inputs,
+                                           const StatisticSink& statistics,
+                                           const GradientSink& see_gradients) {
+  LendParams();
+  const std::unique_ptr<PairSumsTap> pairs = Listen(inputs.numbers);
+  BatchGradients::Result batch = gradients_->Of(inputs, params_, statistics);
+  if (absl::Status s = CheckSeen(pairs.get()); !s.ok()) return s;
+  if (see_gradients) see_gradients(batch.gradients);
+  if (pairs != nullptr) pairs->Close();
   TakeParamsBack();
-  guard_.loss = std::move(batch.loss), guard_.numbers = numbers;
-  UpdateResult update = optimizer_->Update(std::move(params_), std::move(batch.gradients),
-                                           std::move(optimizer_state_), step_, {}, pairs, &guard_);
+  guard_.loss = batch.loss, guard_.numbers = inputs.numbers;
+  UpdateResult update =
+      optimizer_->Update(std::move(params_), std::move(batch.gradients),
+                         std::move(optimizer_state_), step_, {}, pairs.get(), &guard_);
   params_ = std::move(update.params);
   optimizer_state_ = std::move(update.state);
   guard_.loss = {}, guard_.numbers = {};
-  return std::move(update.gradients);
+  return StepMade{std::move(batch.loss), std::move(update.gradients)};
 }
 
-// Of the step's batch; if no one looks at them, recorded where the config says so, with the update
-// where that can be.
-BatchGradients::Result Trainer::Gradients(bool looks, const StatisticSink& statistics) {
-  const Examples batch = data_->TrainBatch(step_, config_.batch());
-  const bool with_update = config_.cuda_graph() && optimizer_->CanRecord(device_);
-  std::optional<std::vector<const void*>> places;
-  if (with_update) {
-    TakeParamsBack();
-    places = PlacesToUpdate();
-  }
-  LendParams();
-  if (looks || (with_update && !places))
-    return gradients_->ByOps(batch, step_, params_, statistics);
-  if (!with_update) return gradients_->Of(batch, step_, params_);
-  const BatchGradients::Update update = {
-      .numbers = optimizer_->StepNumbers(step_),
-      .places = *places,
-      .record = [&](BatchGradients::Result gradients, const Tensor& numbers) {
-        recorded_norms_ = Update(std::move(gradients), nullptr, numbers);
+std::optional<StepMade> Trainer::MakeRecordedStep(const StepInputs& inputs) {
+  TakeParamsBack();
+  const std::optional<std::vector<const void*>> places = PlacesToUpdate();
+  if (!places) return {};
+  const int64_t made = step_ - guard_.skipped.value_or(0);
+  return graphs_->Make(
+      {optimizer_->Phases(made, device_), *places, inputs}, [&](const StepInputs& there) {
+        absl::StatusOr<StepMade> step = MakeStep(there);
+        PALIMPSEST_CHECK(step.ok()) << step.status();
         PALIMPSEST_CHECK(PlacesToUpdate() == places) << "an update moved what it was to change";
-      }};
-  return gradients_->Of(batch, step_, params_, &update);
+        return *std::move(step);
+      });
 }
-
-// Of a tensor that the next step overwrites.
-Tensor Kept(const Tensor& x) { return x ? Mul(x, 1.0) : x; }
 
 absl::StatusOr<StepResult> Trainer::Step(bool with_statistics, const GradientSink& see_gradients) {
-  const std::unique_ptr<PairSumsTap> pairs = Listen();
   std::map<std::string, double> statistics;
   const StatisticSink sink = [&](const std::string& path, double value) {
     statistics[path] = value;
   };
-  BatchGradients::Result batch = Gradients(with_statistics || see_gradients != nullptr,
-                                           with_statistics ? sink : StatisticSink());
-  if (absl::Status s = CheckSeen(pairs.get()); !s.ok()) return s;
-  if (see_gradients) see_gradients(batch.gradients);
+  const bool looks = with_statistics || see_gradients != nullptr;
+  if (skipped_ != nullptr) guard_.skipped = std::llround(skipped_->Get());
+  const StepInputs inputs = HostInputs();
+  std::optional<StepMade> made;
+  if (config_.cuda_graph() && !looks) made = MakeRecordedStep(inputs);
+  if (!made) {
+    absl::StatusOr<StepMade> by_ops =
+        MakeStep(CopyTo(inputs, device_), with_statistics ? sink : StatisticSink(), see_gradients);
+    if (!by_ops.ok()) return by_ops.status();
+    made = *std::move(by_ops);
+  }
+  BeginToCountSkipped();
   StepResult result{.step = step_ + 1,
                     .learning_rate = optimizer_->LearningRate(step_),
                     .tokens = 0,
                     .statistics = std::move(statistics),
-                    .batch_loss = batch.loss};
-  if (batch.updated) {
-    TakeParamsBack();
-    const GradientNorms& norms = recorded_norms_;
-    result.gradients = {norms.names, Kept(norms.squares), Kept(norms.norm), Kept(norms.scale)};
-  } else {
-    result.gradients = Update(std::move(batch), pairs.get());
-  }
-  result.steps_skipped = Kept(optimizer_->Skipped(optimizer_state_));
+                    .batch_loss = std::move(made->loss),
+                    .steps_skipped = Kept(optimizer_->Skipped(optimizer_state_)),
+                    .gradients = std::move(made->gradients)};
   ++step_;
   result.tokens = tokens();
   if (device_ == Device::kCpu) {

@@ -13,6 +13,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "core/pending_item.h"
 #include "nn/model.h"
 #include "optim/optimizer.h"
 #include "tasks/data.h"
@@ -20,6 +21,7 @@
 #include "train/checkpoint.h"
 #include "train/config.pb.h"
 #include "train/metrics.h"
+#include "train/step_graphs.h"
 
 namespace palimpsest {
 
@@ -78,7 +80,7 @@ class Trainer {
   Device device() const { return device_; }
   const DataSource& data() const { return *data_; }
   const Optimizer& optimizer() const { return *optimizer_; }
-  const BatchGradients& gradients() const { return *gradients_; }
+  const StepGraphs& graphs() const { return *graphs_; }
   // With the current parameters.
   LanguageModel& model();
   const NamedTensors& params() const { return params_; }
@@ -90,15 +92,19 @@ class Trainer {
   absl::Status MakeParams(bool restores);
   void LendParams();
   void TakeParamsBack();
-  BatchGradients::Result Gradients(bool looks, const StatisticSink& statistics);
-  // Returns what was measured of the gradients.
-  GradientNorms Update(BatchGradients::Result batch, const PairSumsTap* pairs,
-                       const Tensor& numbers = {});
+  // Op by op.
+  absl::StatusOr<StepMade> MakeStep(const StepInputs& inputs, const StatisticSink& statistics = {},
+                                    const GradientSink& see_gradients = {});
+  // As it was recorded; nothing where it was not, or cannot be.
+  std::optional<StepMade> MakeRecordedStep(const StepInputs& inputs);
   // Where all is that an update changes; nothing where one of them is someone else's, too.
   std::optional<std::vector<const void*>> PlacesToUpdate() const;
+  StepInputs HostInputs() const;
   // Alive while gradients are computed: what the optimizer wants to know besides them.
-  std::unique_ptr<PairSumsTap> Listen() const;
+  std::unique_ptr<PairSumsTap> Listen(const Tensor& numbers) const;
   void ResetGuard();  // No step has failed, and those skipped are counted in the state.
+  // So that a step that depends on how many were skipped before need not wait for this one.
+  void BeginToCountSkipped();
   absl::Status ExplainNotFinite();
 
   TrainConfig config_;
@@ -107,9 +113,10 @@ class Trainer {
   std::unique_ptr<Optimizer> optimizer_;
   Device device_ = Device::kCpu;
   std::unique_ptr<BatchGradients> gradients_;
+  std::unique_ptr<StepGraphs> graphs_;
   NamedTensors params_, optimizer_state_;
   StepGuard guard_;
-  GradientNorms recorded_norms_;  // Of an update that is recorded: as it left them last.
+  std::unique_ptr<PendingItem> skipped_;  // Before the step to come; where that depends on it.
   int64_t step_ = 0;
 };
 

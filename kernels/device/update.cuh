@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "core/scalar.h"
 #include "kernels/device/bf16.cuh"
 #include "kernels/device/reduce.cuh"
 #include "kernels/device/shared.cuh"
@@ -27,19 +28,21 @@ struct UpdateTensors {
   const void* in[kState] = {};
   void *param_out = nullptr, *low_out = nullptr;
   void* out[kState] = {};
-  int64_t size = 0, t = 1;
-  const double *grad_scale = nullptr, *skipped = nullptr, *lr = nullptr, *steps = nullptr;
+  int64_t size = 0;
+  Scalar steps = 1.0;
+  const double* grad_scale = nullptr;
   double* sums = nullptr;  // Of a rule that sums.
   bool packs = false;      // All are aligned to 16 bytes.
 };
+
+__device__ inline double ValueOf(const Scalar& x) {
+  return x.at == nullptr ? x.plus : x.plus + x.times * *x.at;
+}
 
 // The step, as far as the device knows it alone.
 struct Now {
   double grad_scale, steps;
   bool skips;
-  const double* lr;
-
-  __device__ double LearningRate(double otherwise) const { return lr == nullptr ? otherwise : *lr; }
 };
 
 template <typename Rule>
@@ -130,9 +133,7 @@ __device__ void MapPiece(const UpdateTensors<kState>& x, int64_t begin, int64_t 
 template <int kState>
 __device__ Now NowOf(const UpdateTensors<kState>& x) {
   const double scale = x.grad_scale == nullptr ? 1.0 : *x.grad_scale;
-  const double skipped = x.skipped == nullptr ? 0.0 : *x.skipped;
-  const double steps = x.steps == nullptr ? static_cast<double>(x.t) : *x.steps;
-  return {scale, steps - skipped, scale != scale, x.lr};
+  return {scale, ValueOf(x.steps), scale != scale};
 }
 
 // Prepare, by one thread for the block.
