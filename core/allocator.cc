@@ -190,6 +190,7 @@ void Allocator::ResetPeak() {
 void Allocator::Trim() {
   const std::lock_guard lock(mutex_);
   TrimLocked();
+  if (backend_.release != nullptr) backend_.release();
 }
 
 void Allocator::TrimLocked() {

@@ -51,6 +51,7 @@ class Allocator {
     void (*fill)(void* data, int byte, int64_t bytes);
     int64_t (*limit)();  // Bytes, live and cached together; 0: there is no such device here.
     std::string (*why_none)() = nullptr;  // Where limit() is 0.
+    void (*release)() = nullptr;          // To the device, what it still keeps of what was freed.
   };
 
   static Allocator& Of(Device device);

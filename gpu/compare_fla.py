@@ -3,7 +3,10 @@
 
 Runs rule_benchmark (beside this file, or in benchmarks/) and FLA's kernels in turn on the same GPU:
   compare_fla.py [--repeats=N]
-A ratio above 1 says how many times as long FLA takes.
+A ratio above 1 says how many times as long FLA takes. Both are timed by events of the stream, which is
+waited for when all repeats are queued; at the smallest shapes FLA's figure is what Python takes to launch.
+Ours of hebbian has a write strength and its gradient besides, which FLA's simple_gla has not. On Hopper FLA's
+backward with a decay (hebbian, gated_delta) refuses Triton from 3.4 to 3.7: it wants 3.7.1, or tilelang.
 """
 
 import argparse
@@ -36,16 +39,14 @@ def our_times(path, repeats, rules):
 def median_ms(torch, body, repeats):
     for _ in range(3):
         body()
-    times = []
-    for _ in range(repeats):
-        begin = torch.cuda.Event(enable_timing=True)
-        end = torch.cuda.Event(enable_timing=True)
+    event = lambda: torch.cuda.Event(enable_timing=True)
+    pairs = [(event(), event()) for _ in range(repeats)]
+    for begin, end in pairs:
         begin.record()
         body()
         end.record()
-        torch.cuda.synchronize()
-        times.append(begin.elapsed_time(end))
-    return statistics.median(times)
+    torch.cuda.synchronize()
+    return statistics.median(begin.elapsed_time(end) for begin, end in pairs)
 
 
 def fla_calls():
@@ -93,12 +94,14 @@ def main():
     try:
         import fla
         import torch
+        import triton
     except ImportError as error:
-        sys.exit(f"compare_fla.py: {error}; it needs PyTorch and flash-linear-attention")
+        sys.exit(f"compare_fla.py: {error}; it needs PyTorch, Triton and flash-linear-attention")
     if not torch.cuda.is_available():
         sys.exit("compare_fla.py: PyTorch sees no GPU")
     calls = fla_calls()
-    print(f"{torch.cuda.get_device_name()}, PyTorch {torch.__version__}, FLA {fla.__version__}", flush=True)
+    versions = f"PyTorch {torch.__version__}, Triton {triton.__version__}, FLA {fla.__version__}"
+    print(f"{torch.cuda.get_device_name()}, {versions}", flush=True)
     print(f"{'rule':<12} {'B T H D':<18} {'pass':<8} {'ours ms':>10} {'FLA ms':>10} {'ratio':>7}")
     for row in our_times(find_benchmark(), repeats, list(calls)):
         try:

@@ -62,11 +62,8 @@ MeasureOptions ParseMeasureOptions(int argc, char** argv,
 
 double MedianSeconds(const MeasureOptions& options, absl::FunctionRef<void()> body) {
   constexpr int kWarmUp = 3;
-  std::vector<double> seconds;
-  for (int i = 0; i < kWarmUp + options.repeats; ++i) {
-    const double s = seconds_of(options.device, body);
-    if (i >= kWarmUp) seconds.push_back(s);
-  }
+  std::vector<double> seconds = seconds_of(options.device, kWarmUp + options.repeats, body);
+  seconds.erase(seconds.begin(), seconds.begin() + kWarmUp);
   std::nth_element(seconds.begin(), seconds.begin() + seconds.size() / 2, seconds.end());
   return seconds[seconds.size() / 2];
 }
@@ -105,7 +102,7 @@ Ceilings MeasureCeilings(const MeasureOptions& options) {
                           .out = DType::kBf16});
   });
   const int64_t size = (int64_t{1} << 28) / options.scale;
-  const Tensor from = Tensor::Full({size}, 0.0, DType::kF32, options.device);
+  const Tensor from = NormalBlocks({size}, 2, DType::kF32, options.device);
   Tensor to = Tensor::Empty({size}, DType::kF32, options.device);
   const double copied = MedianSeconds(options, [&] {
     copy(options.device, {4, {size}, {1}, {1}, from.raw(), to.mutable_raw()});

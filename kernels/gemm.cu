@@ -183,15 +183,17 @@ int64_t AlignmentOf(Pointer data, int64_t stride, DType dtype) {
   return PowerOfTwoIn(bits == 0 ? 256 : bits);
 }
 
-// Part `i` of the batch: `batch` products, the matrices of each `strides` apart.
-void RunBatch(const GemmArgs& g, int64_t i, int64_t batch, const int64_t (&strides)[3]) {
-  const auto at = [&](const void* data, int64_t stride, DType dtype) {
-    return static_cast<const char*>(data) + i * stride * static_cast<int64_t>(SizeOf(dtype));
+// Of part `i` of the batch `batch` products from `first` on, the matrices of each `strides` apart.
+void RunBatch(const GemmArgs& g, int64_t i, int64_t first, int64_t batch,
+              const int64_t (&strides)[3]) {
+  const auto at = [&](const void* data, int64_t outer, int64_t stride, DType dtype) {
+    return static_cast<const char*>(data) +
+           (i * outer + first * stride) * static_cast<int64_t>(SizeOf(dtype));
   };
-  const void* const a = at(g.a.data, g.a.strides[0], g.dtype);
-  const void* const b = at(g.b.data, g.b.strides[0], g.dtype);
-  void* const c = const_cast<char*>(at(g.c.data, g.c.strides[0], g.out));
-  const void* const add = g.add == nullptr ? nullptr : at(g.add, g.c.strides[0], g.out);
+  const void* const a = at(g.a.data, g.a.strides[0], strides[0], g.dtype);
+  const void* const b = at(g.b.data, g.b.strides[0], strides[1], g.dtype);
+  void* const c = const_cast<char*>(at(g.c.data, g.c.strides[0], strides[2], g.out));
+  const void* const add = g.add == nullptr ? nullptr : at(g.add, g.c.strides[0], strides[2], g.out);
   const int64_t c_alignment = AlignmentOf(c, strides[2], g.out);
   const Problem problem{
       .a = {g.trans_a ? g.k : g.m, g.trans_a ? g.m : g.k, g.a.ld, strides[0], g.dtype},
@@ -253,6 +255,9 @@ void Mirror(const GemmArgs& g) {
   }
 }
 
+// In one call of cuBLASLt, which takes less than 2^16.
+constexpr int64_t kMostProducts = 1 << 15;
+
 void Multiply(const GemmArgs& g) {
   // The two extents of the batch are one where the strides say so; else the outer is a loop.
   const auto merges = [&](const auto& x) { return x.strides[0] == g.batch[1] * x.strides[1]; };
@@ -262,7 +267,10 @@ void Multiply(const GemmArgs& g) {
   const int64_t strides[3] = {g.a.strides[axis], g.b.strides[axis], g.c.strides[axis]};
   const int64_t batch = one || outer ? g.batch[0] * g.batch[1] : g.batch[1];
   const int64_t parts = g.batch[0] * g.batch[1] / batch;
-  for (int64_t i = 0; i < parts; ++i) RunBatch(g, i, batch, strides);
+  for (int64_t i = 0; i < parts; ++i) {
+    for (int64_t first = 0; first < batch; first += kMostProducts)
+      RunBatch(g, i, first, std::min(batch - first, kMostProducts), strides);
+  }
 }
 
 void GemmCuda(const GemmArgs& g) {

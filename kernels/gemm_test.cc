@@ -214,6 +214,11 @@ TEST_P(GemmTest, ZeroExtents) {
   }
 }
 
+TEST_P(GemmTest, MoreProductsThanALibraryTakesAtOnce) {
+  for (const auto& [dtype, out] : kTypes)
+    Check({2, 3, 2, false, true, Adds::kOther, {1, 70000}}, dtype, out);
+}
+
 TEST_P(GemmTest, OneMatrixForTheWholeBatch) {
   const Case c{12, 8, 5, false, false, Adds::kNothing, {3, 2}};
   const Tensor a = Make(c, 12, 5, 1, DType::kF64), b = Make(c, 5, 8, 2, DType::kF64);

@@ -22,13 +22,17 @@ class Event {
   cudaEvent_t event_ = nullptr;
 };
 
-double SecondsOfCuda(absl::FunctionRef<void()> body) {
-  Event begin, end;
-  begin.Record();
-  body();
-  end.Record();
-  end.Wait();
-  return end.SecondsSince(begin);
+std::vector<double> SecondsOfCuda(int times, absl::FunctionRef<void()> body) {
+  std::vector<Event> begins(times), ends(times);
+  for (int i = 0; i < times; ++i) {
+    begins[i].Record();
+    body();
+    ends[i].Record();
+  }
+  std::vector<double> seconds;
+  if (times > 0) ends.back().Wait();
+  for (int i = 0; i < times; ++i) seconds.push_back(ends[i].SecondsSince(begins[i]));
+  return seconds;
 }
 
 PALIMPSEST_REGISTER_CUDA_KERNEL(seconds_of, SecondsOfCuda);

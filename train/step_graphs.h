@@ -43,8 +43,8 @@ class StepGraphs {
   struct Recorded {
     StepInputs inputs;
     std::vector<const void*> places;
-    StepMade made;
-    std::unique_ptr<DeviceGraph> graph;
+    StepMade made = {};
+    std::unique_ptr<DeviceGraph> graph = {};
   };
 
   const Device device_;

@@ -1,5 +1,6 @@
 #include <dlfcn.h>
 
+#include <cstdio>
 #include <cstdlib>
 
 #include "kernels/cuda/cudnn.h"
@@ -31,6 +32,32 @@ void Find(void* library, const char* name, Function* function) {
   PALIMPSEST_CHECK(*function != nullptr) << "cuDNN has no " << name;
 }
 
+// Before it, attention's backward may read out of bounds where it is replayed in a CUDA graph, and
+// some lengths and head sizes give wrong gradients (cudnn-frontend's notes on 1.16, its issue 160).
+constexpr size_t kLeastVersion = 91501;
+
+std::string VersionName(size_t version) {
+  return std::to_string(version / 10000) + "." + std::to_string(version / 100 % 100) + "." +
+         std::to_string(version % 100);
+}
+
+bool IsHopper() {
+  int device = 0, major = 0;
+  PALIMPSEST_CUDA_CHECK(cudaGetDevice(&device));
+  PALIMPSEST_CUDA_CHECK(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device));
+  return major == 9;
+}
+
+bool IsRightVersion() {
+  const size_t version = Cudnn::Get().GetVersion();
+  if (version >= kLeastVersion) return true;
+  std::fprintf(stderr,
+               "cuDNN here is %s, whose attention has faults mended in %s: attention goes by this "
+               "program's own kernels, which are slower\n",
+               VersionName(version).c_str(), VersionName(kLeastVersion).c_str());
+  return false;
+}
+
 Cudnn Load() {
   std::string why;
   void* library = OpenLibrary(&why);
@@ -42,6 +69,7 @@ Cudnn Load() {
   PALIMPSEST_FIND(Create);
   PALIMPSEST_FIND(GetErrorString);
   PALIMPSEST_FIND(GetLastErrorString);
+  PALIMPSEST_FIND(GetVersion);
   PALIMPSEST_FIND(SetStream);
   PALIMPSEST_FIND(BackendCreateDescriptor);
   PALIMPSEST_FIND(BackendDestroyDescriptor);
@@ -76,13 +104,7 @@ cudnnHandle_t Cudnn::Handle() {
 }
 
 bool Cudnn::Serves() {
-  static const bool serves = [] {
-    int device = 0, major = 0;
-    PALIMPSEST_CUDA_CHECK(cudaGetDevice(&device));
-    PALIMPSEST_CUDA_CHECK(
-        cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device));
-    return major == 9;
-  }();
+  static const bool serves = IsHopper() && IsRightVersion();
   return serves;
 }
 

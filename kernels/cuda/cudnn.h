@@ -18,6 +18,7 @@ struct Cudnn {
   decltype(&cudnnCreate) Create;
   decltype(&cudnnGetErrorString) GetErrorString;
   decltype(&cudnnGetLastErrorString) GetLastErrorString;
+  decltype(&cudnnGetVersion) GetVersion;
   decltype(&cudnnSetStream) SetStream;
   decltype(&cudnnBackendCreateDescriptor) BackendCreateDescriptor;
   decltype(&cudnnBackendDestroyDescriptor) BackendDestroyDescriptor;
@@ -29,7 +30,8 @@ struct Cudnn {
   static bool Present();
   static const Cudnn& Get();      // Stops where there is none.
   static cudnnHandle_t Handle();  // Runs on CudaStream().
-  // Whether the device is of the architecture that the graphs of this project are made for, Hopper.
+  // Whether the device is of the architecture that the graphs of this project are made for, Hopper,
+  // and cuDNN of a version that computes them rightly; if it is older, stderr is told so once.
   static bool Serves();
 };
 

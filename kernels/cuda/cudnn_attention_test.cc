@@ -60,7 +60,11 @@ TEST(CudnnTakes, WhatItsEnginesCompute) {
   const auto long_sequence = [](auto& a) { a.time = a.source = int64_t{1} << 17; };
   EXPECT_TRUE(takes(long_sequence));
   CausalAttentionVjpArgs vjp{.forward = Args()};
-  EXPECT_TRUE(CudnnTakes(vjp));
+  EXPECT_FALSE(CudnnTakes(vjp));
+  for (const auto& [time, source] : {std::pair(18, 18), std::pair(64, 77)}) {
+    vjp.forward.time = time, vjp.forward.source = source;
+    EXPECT_TRUE(CudnnTakes(vjp)) << time;
+  }
   long_sequence(vjp.forward);
   EXPECT_FALSE(CudnnTakes(vjp));
 }

@@ -33,13 +33,15 @@ std::vector<CudnnDescriptor> Configurations(const CudnnDescriptor& graph,
     *why = CudnnError(status);
     return configs;
   }
-  const int64_t count =
+  const int64_t most =
       heuristics.GetAll(CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, nullptr);
   std::vector<cudnnBackendDescriptor_t> raw;
-  for (int64_t i = 0; i < count; ++i)
+  for (int64_t i = 0; i < most; ++i)
     raw.push_back(configs.emplace_back(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR).get());
-  heuristics.GetAll(CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR, count,
-                    raw.data());
+  const int64_t count = heuristics.GetAll(CUDNN_ATTR_ENGINEHEUR_RESULTS,
+                                          CUDNN_TYPE_BACKEND_DESCRIPTOR, most, raw.data());
+  while (static_cast<int64_t>(configs.size()) > count) configs.pop_back();
+  if (configs.empty()) *why = "none is proposed";
   return configs;
 }
 
@@ -55,11 +57,12 @@ CudnnDescriptor& CudnnGraph::Keep(CudnnDescriptor descriptor) {
 }
 
 CudnnTensor CudnnGraph::Make(CudnnTensor tensor, bool is_virtual, bool by_value) {
-  constexpr int64_t kAlignment = 16;
+  // Of f32, slices begin anywhere.
+  const int64_t alignment = tensor.type == CUDNN_DATA_BFLOAT16 ? 16 : sizeof(float);
   CudnnDescriptor made(CUDNN_BACKEND_TENSOR_DESCRIPTOR);
   made.Set(CUDNN_ATTR_TENSOR_UNIQUE_ID, CUDNN_TYPE_INT64, tensor.id);
   made.Set(CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_TYPE_DATA_TYPE, tensor.type);
-  made.Set(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, CUDNN_TYPE_INT64, kAlignment);
+  made.Set(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, CUDNN_TYPE_INT64, alignment);
   made.SetAll(CUDNN_ATTR_TENSOR_DIMENSIONS, CUDNN_TYPE_INT64, 4, tensor.extents.data());
   made.SetAll(CUDNN_ATTR_TENSOR_STRIDES, CUDNN_TYPE_INT64, 4, tensor.strides.data());
   made.Set(CUDNN_ATTR_TENSOR_IS_VIRTUAL, CUDNN_TYPE_BOOLEAN, is_virtual);
@@ -207,7 +210,7 @@ std::unique_ptr<CudnnPlan> CudnnGraph::Build(cudnnHandle_t handle, const CudnnDe
                static_cast<int64_t>(operations_.size()), operations_.data());
   if (handle != nullptr) graph.Set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, handle);
   graph.Finalize();
-  std::string why = "none is proposed";
+  std::string why;
   for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
     for (CudnnDescriptor& config : Configurations(graph, device, mode, &why)) {
       if (Varies(config)) continue;

@@ -48,7 +48,7 @@ class CudnnPlan {
 // memory, unless they are written to an argument; f32 if not said otherwise.
 class CudnnGraph {
  public:
-  // What Run is given the address of, 16-byte aligned.
+  // What Run is given the address of, 16-byte aligned if it is bf16.
   CudnnTensor Argument(int64_t id, cudnnDataType_t type, const CudnnExtents& extents,
                        const CudnnExtents& strides);
   CudnnTensor Constant(float value);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdint>
 #include <string>
 
@@ -24,6 +25,8 @@ std::string WhyUnfit() {
   const cudaError_t error = cudaFuncGetAttributes(&attributes, Probe);
   if (error == cudaSuccess) return "";
   (void)cudaGetLastError();
+  if (error != cudaErrorNoKernelImageForDevice && error != cudaErrorInvalidDeviceFunction)
+    return std::string("the GPU cannot be used: ") + cudaGetErrorString(error);
   cudaDeviceProp gpu = {};
   PALIMPSEST_CUDA_CHECK(cudaGetDeviceProperties(&gpu, 0));
   std::string compiled;
@@ -77,22 +80,34 @@ namespace {
 
 constexpr Device kDevice = Device::PALIMPSEST_CUDA_DEVICE;
 
-// Keeps what is freed in the driver's pool, so that to allocate is not to wait for the device.
-void KeepFreedMemory() {
+cudaMemPool_t DriversPool() {
   int device = 0;
   cudaMemPool_t pool;
-  uint64_t all = UINT64_MAX;
   PALIMPSEST_CUDA_CHECK(cudaGetDevice(&device));
   PALIMPSEST_CUDA_CHECK(cudaDeviceGetDefaultMemPool(&pool, device));
-  PALIMPSEST_CUDA_CHECK(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &all));
+  return pool;
 }
 
+// So that to allocate is not to wait for the device.
+void KeepFreedMemory() {
+  uint64_t all = UINT64_MAX;
+  PALIMPSEST_CUDA_CHECK(
+      cudaMemPoolSetAttribute(DriversPool(), cudaMemPoolAttrReleaseThreshold, &all));
+}
+
+// To the device, all that is free by the time this returns.
+void ReleaseFreedMemory() {
+  if (!IsRecording()) PALIMPSEST_CUDA_CHECK(cudaStreamSynchronize(CudaStream()));
+  PALIMPSEST_CUDA_CHECK(cudaMemPoolTrimTo(DriversPool(), 0));
+}
+
+// What is free, but for what libraries load when they are first asked: a 64th, at most 1 GiB.
 int64_t Limit() {
   if (!CudaPresent()) return 0;
   KeepFreedMemory();
   size_t free = 0, total = 0;
   PALIMPSEST_CUDA_CHECK(cudaMemGetInfo(&free, &total));
-  return static_cast<int64_t>(free);
+  return static_cast<int64_t>(free - std::min({free, total / 64, size_t{1} << 30}));
 }
 
 // Memory is not part of what a graph records: it is had from another stream meanwhile.
@@ -104,16 +119,20 @@ cudaError_t OnMemoryStream(F f) {
   return error == cudaSuccess ? cudaStreamSynchronize(aside) : error;
 }
 
+// What was freed may still be in use, or in pieces of other sizes: then once more without it.
 void* Allocate(int64_t bytes) {
-  void* data = nullptr;
-  const cudaError_t error =
-      OnMemoryStream([&](cudaStream_t stream) { return cudaMallocAsync(&data, bytes, stream); });
-  if (error == cudaErrorMemoryAllocation) {
+  for (const bool again : {false, true}) {
+    if (again) ReleaseFreedMemory();
+    void* data = nullptr;
+    const cudaError_t error =
+        OnMemoryStream([&](cudaStream_t stream) { return cudaMallocAsync(&data, bytes, stream); });
+    if (error != cudaErrorMemoryAllocation) {
+      PALIMPSEST_CUDA_CHECK(error);
+      return data;
+    }
     (void)cudaGetLastError();
-    return nullptr;
   }
-  PALIMPSEST_CUDA_CHECK(error);
-  return data;
+  return nullptr;
 }
 
 void Free(void* data) {
@@ -133,7 +152,8 @@ void Copy(void* to, Device to_device, const void* from, Device from_device, int6
 }
 
 [[maybe_unused]] const bool registered =
-    Allocator::SetBackend(kDevice, {Allocate, Free, Fill, Limit, [] { return WhyNone(); }}) &&
+    Allocator::SetBackend(
+        kDevice, {Allocate, Free, Fill, Limit, [] { return WhyNone(); }, ReleaseFreedMemory}) &&
     SetDeviceCopy(kDevice, Copy);
 
 }  // namespace

@@ -35,6 +35,16 @@ TEST_F(CudaMemory, CountsWhatLivesAndReusesWhatIsFreed) {
   EXPECT_EQ(memory.stats().cached_bytes, 0);
 }
 
+// Though the driver has it back only when the device is done with it.
+TEST_F(CudaMemory, WhatWasJustFreedIsThereForALargerTensor) {
+  const int64_t tenth = Allocator::Of(Device::kCuda).limit() / 10;
+  for (const int64_t tenths : {6, 7, 5, 8}) {
+    const Tensor x = Tensor::Full({tenths * tenth / 2}, 1.0, DType::kBf16, Device::kCuda);
+    EXPECT_EQ(x.Rows(0, 1).Item(), 1.0);
+  }
+  Allocator::Of(Device::kCuda).Trim();
+}
+
 TEST_F(CudaMemory, CopiesThereAndBack) {
   for (int64_t n : {0, 1, 1000, 1 << 22}) {
     std::vector<float> values(n);

@@ -65,7 +65,8 @@ std::vector<double> Rows(const void* data, const cublasLtMatrixLayoutOpaque_t& x
 }
 
 bool IsLayout(const cublasLtMatrixLayoutOpaque_t& x) {
-  return x.rows > 0 && x.cols > 0 && x.ld >= static_cast<int64_t>(x.rows) && x.batch > 0;
+  return x.rows > 0 && x.cols > 0 && x.ld >= static_cast<int64_t>(x.rows) && x.batch > 0 &&
+         x.batch < 1 << 16;
 }
 
 // op(A) op(B) has the shape of C.

@@ -41,6 +41,7 @@ const char* cudnnGetErrorString(cudnnStatus_t status) {
   return kNames[status];
 }
 void cudnnGetLastErrorString(char* message, size_t) { message[0] = '\0'; }
+size_t cudnnGetVersion() { return 99999; }
 cudnnStatus_t cudnnSetStream(cudnnHandle_t handle, cudaStream_t stream) {
   static_cast<Handle*>(handle)->stream = stream;
   return CUDNN_STATUS_SUCCESS;
@@ -83,7 +84,8 @@ cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t descriptor,
                                        cudnnBackendAttributeType_t, int64_t wanted, int64_t* count,
                                        void* values) {
   if (name == CUDNN_ATTR_ENGINEHEUR_RESULTS) {
-    *count = 1;  // One engine, which does what the graph says.
+    // Asked for none, an upper bound. Then one engine, which does what the graph says.
+    *count = wanted == 0 ? 3 : 1;
     if (wanted == 0) return CUDNN_STATUS_SUCCESS;
     CudnnObject* config = Of(*static_cast<cudnnBackendDescriptor_t*>(values));
     config->attributes[CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH] =
@@ -117,6 +119,7 @@ const Cudnn& Cudnn::Get() {
   static const Cudnn cudnn = {cudnnCreate,
                               cudnnGetErrorString,
                               cudnnGetLastErrorString,
+                              cudnnGetVersion,
                               cudnnSetStream,
                               cudnnBackendCreateDescriptor,
                               cudnnBackendDestroyDescriptor,

@@ -32,6 +32,7 @@ enum cudaError_t {
   cudaErrorMemoryAllocation,
   cudaErrorNoDevice,
   cudaErrorNoKernelImageForDevice,
+  cudaErrorInvalidDeviceFunction,
   cudaErrorInvalidConfiguration,
   cudaErrorStreamCaptureUnsupported
 };

@@ -111,6 +111,7 @@ using cudnnBackendDescriptor_t = void*;
 cudnnStatus_t cudnnCreate(cudnnHandle_t* handle);
 const char* cudnnGetErrorString(cudnnStatus_t status);
 void cudnnGetLastErrorString(char* message, size_t max_size);
+size_t cudnnGetVersion();
 cudnnStatus_t cudnnSetStream(cudnnHandle_t handle, cudaStream_t stream);
 cudnnStatus_t cudnnBackendCreateDescriptor(cudnnBackendDescriptorType_t type,
                                            cudnnBackendDescriptor_t* descriptor);
