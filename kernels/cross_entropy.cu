@@ -57,7 +57,8 @@ __device__ double CountLabels(const Labels& labels) {
 }
 
 template <typename N>
-__global__ void MeanLossKernel(Labels labels, const double* losses, N* loss) {
+__global__ void __launch_bounds__(kSumThreads)
+    MeanLossKernel(Labels labels, const double* losses, N* loss) {
   double sum = 0.0;
   for (int64_t row = threadIdx.x; row < labels.rows; row += kSumThreads) sum += losses[row];
   sum = device::BlockReduce(sum, 0.0, device::Plus(), device::SharedMemory<double>());
@@ -85,7 +86,8 @@ void CrossEntropyCuda(const CrossEntropyArgs& args) {
 PALIMPSEST_REGISTER_CUDA_KERNEL(cross_entropy, CrossEntropyCuda);
 
 template <typename N>
-__global__ void GradScaleKernel(Labels labels, const N* dloss, N* scale) {
+__global__ void __launch_bounds__(kSumThreads)
+    GradScaleKernel(Labels labels, const N* dloss, N* scale) {
   const double count = CountLabels(labels);
   if (threadIdx.x == 0) *scale = *dloss / static_cast<N>(count);
 }

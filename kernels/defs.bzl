@@ -12,6 +12,7 @@ KERNEL_COPTS = [
 # An element's result does not depend on whether a loop's body or its tail computed it, which a compiler
 # that fuses multiplications and additions as it likes does not promise.
 SAME_BITS = ["-ffp-contract=off"]
+CUDA_SAME_BITS = ["--fmad=false"]
 
 # The simulator's headers in place of the toolkit's, which a dependency may bring; and nvcc's pragmas are
 # no other's.
@@ -23,7 +24,7 @@ SIMULATED_COPTS = [
 # How a device_test's library is called.
 _CASES = "_cases"
 
-def simulated_library(name, srcs, deps, hdrs = [], visibility = None):
+def simulated_library(name, srcs, deps, hdrs = [], copts = [], visibility = None):
     """.cu files compiled for the host: what the GPU would do, done by the simulator (kernels/cuda/simulator).
 
     Args:
@@ -31,6 +32,7 @@ def simulated_library(name, srcs, deps, hdrs = [], visibility = None):
       srcs: .cu files.
       deps: as those of the cuda_library; of this folder's and kernels/cuda's, the simulated ones are taken.
       hdrs: headers.
+      copts: further options.
       visibility: as usual.
     """
     sources = []
@@ -48,7 +50,7 @@ def simulated_library(name, srcs, deps, hdrs = [], visibility = None):
         srcs = sources,
         hdrs = hdrs,
         textual_hdrs = srcs,
-        copts = SIMULATED_COPTS,
+        copts = SIMULATED_COPTS + copts,
         alwayslink = True,
         visibility = visibility,
         deps = [
@@ -57,7 +59,7 @@ def simulated_library(name, srcs, deps, hdrs = [], visibility = None):
         ] + ["//core", "//kernels/cuda/simulator:headers"],
     )
 
-def kernel(name, cuda = False, srcs = [], deps = [], cuda_srcs = [], cuda_deps = [], kernels = [], textual_hdrs = [], copts = []):
+def kernel(name, cuda = False, srcs = [], deps = [], cuda_srcs = [], cuda_deps = [], kernels = [], textual_hdrs = [], same_bits = False):
     """NAME.h and NAME.cc, and NAME.cu where there is CUDA. Depend on it as :NAME; tests that want the
     simulated GPU, too, on :NAME_simulated.
 
@@ -72,13 +74,13 @@ def kernel(name, cuda = False, srcs = [], deps = [], cuda_srcs = [], cuda_deps =
       cuda_deps: what NAME.cu includes beyond these: labels of @local_cuda are resolved only with CUDA.
       kernels: other kernels, by name, that each implementation calls on its own device.
       textual_hdrs: headers for NAME.cc alone.
-      copts: further options for the .cc files.
+      same_bits: whether an element's result is the same wherever it stands.
     """
     native.cc_library(
         name = name + "_cpu",
         srcs = [name + ".cc"] + srcs + textual_hdrs,
         hdrs = [name + ".h"],
-        copts = KERNEL_COPTS + copts,
+        copts = KERNEL_COPTS + (SAME_BITS if same_bits else []),
         alwayslink = True,
         visibility = ["//visibility:private"],
         deps = ["//core"] + deps + [":" + other + "_cpu" for other in kernels],
@@ -87,6 +89,7 @@ def kernel(name, cuda = False, srcs = [], deps = [], cuda_srcs = [], cuda_deps =
         cuda_library(
             name = name + "_cuda",
             srcs = [name + ".cu"] + cuda_srcs,
+            copts = CUDA_SAME_BITS if same_bits else [],
             alwayslink = True,
             visibility = ["//visibility:private"],
             deps = [":" + name + "_cpu"] + cuda_deps + [":" + other + "_cuda" for other in kernels],
@@ -94,6 +97,7 @@ def kernel(name, cuda = False, srcs = [], deps = [], cuda_srcs = [], cuda_deps =
         simulated_library(
             name = name + "_simulated",
             srcs = [name + ".cu"] + cuda_srcs,
+            copts = SAME_BITS if same_bits else [],
             visibility = ["//:__subpackages__"],
             deps = [":" + name + "_cpu"] + cuda_deps + [":" + other + "_simulated" for other in kernels],
         )

@@ -261,20 +261,21 @@ TEST_P(GemmTest, SameBitsEachTimeForAnyNumberOfThreads) {
 // Off a GPU nothing changes. On one the error of a term is up to twice 2^-11 of it, and of sums of
 // 64 positive ones not much less: 2^-24 were it f32's.
 TEST_P(GemmTest, RoundsOperandsToTf32WhereAllowed) {
-  const Case c{33, 20, 64};
-  const Tensor a = RandomUniform({1, 33, 1, 65}, RandomStream(1, "gemm"), DType::kF32);
-  const Tensor b = RandomUniform({1, 64, 1, 21}, RandomStream(2, "gemm"), DType::kF32);
-  const Tensor start = Make(c, 33, 20, 3, DType::kF32);
-  Tensor want = Make(c, 33, 20, 3, DType::kF32);
+  const Case c{128, 64, 64};
+  const auto uniform = [](int64_t rows, int64_t cols, uint64_t seed) {  // As aligned as can be.
+    return RandomUniform({1, rows, 1, cols}, RandomStream(seed, "gemm"), DType::kF32);
+  };
+  const Tensor a = uniform(128, 64, 1), b = uniform(64, 64, 2), start = uniform(128, 64, 3);
+  Tensor want = uniform(128, 64, 3);
   GemmReference(Args(c, a, b, {}, want));
   const std::vector<double> exact = want.ToVector(), f32 = Run(c, a, b, {}, start).ToVector();
   AllowTf32(true);
   const std::vector<double> tf32 = Run(c, a, b, {}, start).ToVector();
-  const Tensor wide_a = Make(c, 33, 64, 1, DType::kF64), wide_b = Make(c, 64, 20, 2, DType::kF64);
-  const Tensor wide = Run(c, wide_a, wide_b, {}, Make(c, 33, 20, 3, DType::kF64));
+  const Tensor wide_a = Make(c, 128, 64, 1, DType::kF64), wide_b = Make(c, 64, 64, 2, DType::kF64);
+  const Tensor wide = Run(c, wide_a, wide_b, {}, Make(c, 128, 64, 3, DType::kF64));
   AllowTf32(false);
   EXPECT_EQ(Run(c, a, b, {}, start).ToVector(), f32);
-  EXPECT_EQ(Run(c, wide_a, wide_b, {}, Make(c, 33, 20, 3, DType::kF64)).ToVector(),
+  EXPECT_EQ(Run(c, wide_a, wide_b, {}, Make(c, 128, 64, 3, DType::kF64)).ToVector(),
             wide.ToVector());
   double most = 0.0;
   for (size_t i = 0; i < exact.size(); ++i)

@@ -19,7 +19,8 @@ __device__ bool Names(I id, int64_t rows) {
 
 // By one block.
 template <typename I>
-__global__ void FindBadIdKernel(const I* ids, int64_t count, int64_t rows, int64_t* bad) {
+__global__ void __launch_bounds__(device::kSumThreads)
+    FindBadIdKernel(const I* ids, int64_t count, int64_t rows, int64_t* bad) {
   int64_t first = count;
   for (int64_t i = threadIdx.x; i < count && first == count; i += blockDim.x) {
     if (!Names(ids[i], rows)) first = i;
@@ -66,8 +67,13 @@ void GatherCuda(const IndexArgs& args) {
              static_cast<const I*>(args.ids), args.count, args.rows, width,
              static_cast<const Word*>(args.from), static_cast<Word*>(args.to));
     };
-    if (bytes % 16 == 0 && Aligned({args.from, args.to})) return launch(Word16{});
-    bytes % 4 == 0 ? launch(uint32_t{}) : launch(uint16_t{});
+    const auto in = [&](uintptr_t word) {
+      return (reinterpret_cast<uintptr_t>(args.from) | reinterpret_cast<uintptr_t>(args.to) |
+              static_cast<uintptr_t>(bytes)) %
+                 word ==
+             0;
+    };
+    in(16) ? launch(Word16{}) : in(4) ? launch(uint32_t{}) : launch(uint16_t{});
   });
 }
 
@@ -97,7 +103,9 @@ __global__ void CountDigitsKernel(const int64_t* keys, int64_t n, int shift, int
                                   int64_t* counts) {
   device::CountDigits(keys, n, shift, tiles, counts);
 }
-__global__ void SumBeforeKernel(int64_t* x, int64_t n) { device::SumBefore(x, n); }
+__global__ void __launch_bounds__(device::kSumThreads) SumBeforeKernel(int64_t* x, int64_t n) {
+  device::SumBefore(x, n);
+}
 __global__ void PlaceKeysKernel(const int64_t* keys, const int64_t* numbers, int64_t n, int shift,
                                 int64_t tiles, const int64_t* starts, int64_t* keys_out,
                                 int64_t* numbers_out) {

@@ -18,10 +18,11 @@ void Launch(void (*kernel)(Params...), dim3 blocks, dim3 threads, size_t shared_
   if (blocks.x == 0 || blocks.y == 0 || blocks.z == 0) return;
   constexpr size_t kGranted = size_t{48} << 10;  // More a kernel must ask for.
   cudaError_t error = cudaSuccess;
+  // A limit, of the function and not of the launch: the same for all, so that none lowers
+  // another's.
   if (shared_bytes > kGranted)
     error = cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
-                                 cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                 static_cast<int>(shared_bytes));
+                                 cudaFuncAttributeMaxDynamicSharedMemorySize, CudaMaxShared());
   if (error == cudaSuccess) {
     cudaLaunchConfig_t config = {};
     config.gridDim = blocks;

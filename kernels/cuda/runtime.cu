@@ -68,6 +68,17 @@ cudaStream_t CudaStream() {
   return stream;
 }
 
+int CudaMaxShared() {
+  static const int bytes = [] {
+    int device = 0, most = 0;
+    PALIMPSEST_CUDA_CHECK(cudaGetDevice(&device));
+    PALIMPSEST_CUDA_CHECK(
+        cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device));
+    return most;
+  }();
+  return bytes;
+}
+
 bool IsRecording() {
   cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
   PALIMPSEST_CUDA_CHECK(cudaStreamIsCapturing(CudaStream(), &status));

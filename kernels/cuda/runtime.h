@@ -29,6 +29,8 @@ cudaStream_t CudaStream();
 
 // Whether what runs there is recorded for a graph, and not done.
 bool IsRecording();
+// Bytes of shared memory that a block can ask for.
+int CudaMaxShared();
 
 // Whether there is a device that this driver can use. Asked once.
 bool CudaPresent();

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <numeric>
 #include <random>
 #include <vector>
@@ -193,10 +195,33 @@ Block& CurrentBlock() {
 
 }  // namespace
 
-bool CanLaunch(Extent3 blocks, Extent3 threads, size_t shared_bytes) {
+namespace {
+
+std::mutex allowed_mutex;
+
+std::map<const void*, size_t>& AllowedShared() {
+  static auto* allowed = new std::map<const void*, size_t>;
+  return *allowed;
+}
+
+size_t MostShared(const void* kernel) {
+  constexpr size_t kGranted = size_t{48} << 10;
+  const std::lock_guard lock(allowed_mutex);
+  const auto it = AllowedShared().find(kernel);
+  return it == AllowedShared().end() ? kGranted : std::max(kGranted, it->second);
+}
+
+}  // namespace
+
+void AllowShared(const void* kernel, size_t bytes) {
+  const std::lock_guard lock(allowed_mutex);
+  AllowedShared()[kernel] = bytes;
+}
+
+bool CanLaunch(const void* kernel, Extent3 blocks, Extent3 threads, size_t shared_bytes) {
   return Count(blocks) > 0 && Count(threads) > 0 && blocks.x <= 2147483647u && blocks.y <= 65535 &&
          blocks.z <= 65535 && threads.x <= 1024 && threads.y <= 1024 && threads.z <= 64 &&
-         Count(threads) <= 1024 && shared_bytes <= kMaxShared;
+         Count(threads) <= 1024 && shared_bytes <= MostShared(kernel);
 }
 
 void RunGrid(const char* kernel, Extent3 blocks, Extent3 threads, size_t shared_bytes,

@@ -22,8 +22,11 @@ struct Extent3 {
 inline constexpr unsigned kWarp = 32;
 inline constexpr size_t kMaxShared = 232448;  // Bytes a block may have on sm_90.
 
+// Lets launches of a kernel ask for so much shared memory; without, for 48 KB.
+void AllowShared(const void* kernel, size_t bytes);
+
 // Whether a device of compute capability 9.0 would take this.
-bool CanLaunch(Extent3 blocks, Extent3 threads, size_t shared_bytes);
+bool CanLaunch(const void* kernel, Extent3 blocks, Extent3 threads, size_t shared_bytes);
 
 // Runs `thread` once for each CUDA thread of the grid: one block after another, a block's threads
 // one after another up to their next barrier, both in an order that is shuffled anew each time, at

@@ -220,9 +220,14 @@ struct cudaLaunchConfig_t {
   cudaLaunchAttribute* attrs = nullptr;
   unsigned numAttrs = 0;
 };
-inline cudaError_t cudaFuncSetAttribute(const void*, cudaFuncAttribute, int bytes) {
-  return bytes <= static_cast<int>(palimpsest::simulator::kMaxShared) ? cudaSuccess
-                                                                      : cudaErrorInvalidValue;
+inline cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute, int bytes) {
+  if (bytes > static_cast<int>(palimpsest::simulator::kMaxShared)) return cudaErrorInvalidValue;
+  palimpsest::simulator::AllowShared(kernel, bytes);
+  return cudaSuccess;
+}
+enum cudaDeviceAttr { cudaDevAttrMaxSharedMemoryPerBlockOptin };
+inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr, int) {
+  return *value = static_cast<int>(palimpsest::simulator::kMaxShared), cudaSuccess;
 }
 struct cudaFuncAttributes {};
 inline cudaError_t cudaFuncGetAttributes(cudaFuncAttributes*, void (*)()) {
@@ -242,7 +247,8 @@ template <typename... Params, typename... Args>
 cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(Params...),
                                Args&&... args) {
   using palimpsest::simulator::CanLaunch;
-  if (!CanLaunch(config->gridDim, config->blockDim, config->dynamicSmemBytes))
+  if (!CanLaunch(reinterpret_cast<const void*>(kernel), config->gridDim, config->blockDim,
+                 config->dynamicSmemBytes))
     return cudaErrorInvalidConfiguration;
   const auto launch = [&](Params... params) {
     (CheckOnDevice(params), ...);
