@@ -10,7 +10,7 @@
 namespace palimpsest {
 namespace {
 
-constexpr double kGradient = 1e-6, kSecondGradient = 1e-5, kGradientOfChunks = 1e-11;
+constexpr double kGradient = 1e-6, kSecondGradient = 1e-5;
 
 // Whether the form is to be held against the steps on the CPU: if it is not these.
 bool Compares(const CheckScope& at, Form form) {
@@ -129,7 +129,7 @@ void CheckChunkGradients(const RuleConfig& rule, const CheckScope& at, Measureme
       const std::string where = Where(form, chunk, time);
       const Results results = WithGradients(p.CopyTo(at.device), form, chunk);
       MeasureDevice(results, at.device, where, out);
-      Compare(results, steps, where, kGradientOfChunks, out);
+      Compare(results, steps, where, kExact, out);
     }
   }
 }

@@ -12,7 +12,7 @@
 namespace palimpsest {
 namespace {
 
-constexpr double kExtremes = 1e-10, kF32 = 1e-5, kF32Room = 1e30;
+constexpr double kExtremes = 1e-10, kF32 = 4e-5, kF32Room = 1e30;
 // What flash-linear-attention's tests allow gradients: tensor cores take what is made on the way in
 // bf16, too.
 constexpr double kBf16 = 0.008, kBf16GateGradients = 0.02;
@@ -98,6 +98,8 @@ void CheckPoison(const RuleConfig& rule, const CheckScope& at, Measurements* out
 
 void CheckF32(const RuleConfig& rule, const CheckScope& at, Measurements* out) {
   constexpr int64_t kChunk = 16;
+  constexpr double kOrders =
+      4.0;  // What orders of the sums may differ by, as libraries choose them.
   for (const ProblemSize& size :
        {ProblemSize{.batch = 1, .time = 80, .heads = 2, .key = 16, .value = 16},
         ProblemSize{.batch = 1, .time = 20, .heads = 1, .key = 60, .value = 100}}) {
@@ -112,7 +114,7 @@ void CheckF32(const RuleConfig& rule, const CheckScope& at, Measurements* out) {
       Compare(WithGradients(rounded.CopyTo(at.device), form, kChunk, dys), reference,
               absl::StrCat(Where(form, kChunk, size.time), ", keys of ", size.key, ", values of ",
                            size.value),
-              Bound(kF32, moved), out);
+              Bound(kF32, kOrders * moved), out);
     }
   }
 }
