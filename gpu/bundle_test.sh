@@ -31,6 +31,9 @@ env -i "$folder/palimpsest" rules >/dev/null || fail "palimpsest rules"
 env -i PATH=/usr/bin:/bin "$folder/run_all" --only='*/TriSolveTest' >"$folder/out" 2>&1 ||
   fail "run_all: $(tail "$folder/out")"
 grep -q '^Devices/TriSolveTest  *[12] ' "$folder/out" || fail "no row: $(tail "$folder/out")"
+env -i PATH=/usr/bin:/bin "$folder/run_all" --only='*/LinearChunkDevice' >"$folder/parts" 2>&1 ||
+  fail "run_all: $(tail "$folder/parts")"
+grep -q '^Devices/LinearChunkDevice.002 ' "$folder/parts" || fail "one part: $(tail "$folder/parts")"
 grep -q '^all tests ' "$folder/out" || fail "no sum: $(tail "$folder/out")"
 
 exit $((failures > 0))
