@@ -72,8 +72,8 @@ TEST(CheckCommand, NamesTheInputOfAWrongRuleAndExitsWith1) {
   const ProcessResult r = Palimpsest({"check", plugin, "--rule=wrong"});
   EXPECT_EQ(r.code, 1);
   EXPECT_EQ(r.err, "");
-  EXPECT_THAT(r.out, HasSubstr("\nchunks     2e+00  1e-12  FAILED  "));
-  EXPECT_THAT(r.out, HasSubstr("\nwrong: chunks: state M: 2 > 1e-12; "));
+  EXPECT_THAT(r.out, HasSubstr("\nchunks     2e+00  1e-11  FAILED  "));
+  EXPECT_THAT(r.out, HasSubstr("\nwrong: chunks: state M: 2 > 1e-11; "));
   EXPECT_THAT(r.out, HasSubstr("\nwrong: backward: gradient of gate beta: "));
   EXPECT_THAT(r.out, HasSubstr(" at token "));
   const ProcessResult json = Palimpsest({"check", plugin, "--rule=wrong", "--json"});
