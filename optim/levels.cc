@@ -23,8 +23,8 @@ Tensor OneMinus(const Tensor& x) { return Add(Neg(x), 1.0); }
 
 Tensor One(const Tensor& like) { return Tensor::Full({1, 1, 1}, 1.0, like.dtype(), like.device()); }
 
-// At the end of every period one, and at least one: of so many steps.
-Tensor Writes(const Tensor& steps, int64_t period) {
+// In so many steps, one at the end of every period; at least 1.
+Tensor WritesIn(const Tensor& steps, int64_t period) {
   if (period == 1) return steps;
   const auto constant = [&](int64_t x) {
     return Tensor::Full({}, static_cast<double>(x), DType::kF64, steps.device());
@@ -92,7 +92,7 @@ std::unique_ptr<Level> EmaLevel(LevelOptions options, EmaOptions ema) {
                    const State& state, const Signal& s, const LevelStep& now) {
     const Tensor average = Reshape(rule->Read(state, One(s.gradient)), s.gradient.shape());
     if (!ema.corrected) return average;
-    const Tensor correction = Correction(ema.keep(s, now), Writes(now.steps, period));
+    const Tensor correction = Correction(ema.keep(s, now), WritesIn(now.steps, period));
     return Div(average, ScalarLike(correction, average));
   };
   if (options.features == OptimizerConfig::LINEAR && !ema.keep_ahead) {
@@ -101,7 +101,7 @@ std::unique_ptr<Level> EmaLevel(LevelOptions options, EmaOptions ema) {
                             const LevelStep& now) -> std::optional<Tensor> {
       const Tensor &g = s.gradient, keep = ema.keep(s, now), strength = ema.strength(s, now);
       if (!MayUseKernels({&g, &state[0], &keep, &strength})) return {};
-      const Tensor writes = ema.corrected ? Writes(now.steps, period) : Tensor();
+      const Tensor writes = ema.corrected ? WritesIn(now.steps, period) : Tensor();
       return WriteAverage(state[0], g,
                           {.keep = ScalarOf(keep),
                            .strength = ScalarOf(strength),

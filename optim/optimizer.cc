@@ -192,8 +192,8 @@ class ChainOptimizer : public Optimizer {
     });
   }
 
-  // Kernels see for themselves whether the gradients are finite. What is made of ops is told where
-  // the host need not wait for it; elsewhere it is made and then taken or left.
+  // Kernels see for themselves whether the gradients are finite. For what is made of ops the host
+  // asks, if it need not wait for the answer; else that is made, and then taken or left.
   void RunUnlessNotFinite(std::vector<UpdateJob>& jobs, const UpdateResult& result,
                           std::map<std::string, Tensors>& sums) const {
     const bool alone = average_keep_ == 0.0 &&

@@ -3,12 +3,8 @@
 #include "ops/elementwise.h"
 
 namespace palimpsest {
-namespace {
 
-// Of a tensor that the next replay overwrites.
-Tensor Kept(const Tensor& x) { return Mul(x, 1.0); }
-
-}  // namespace
+Tensor Kept(const Tensor& x) { return x ? Mul(x, 1.0) : x; }
 
 std::optional<StepMade> StepGraphs::Make(const Step& step,
                                          absl::FunctionRef<StepMade(const StepInputs&)> make) {

@@ -20,6 +20,9 @@ struct StepMade {
   GradientNorms gradients;
 };
 
+// A copy of what the next step overwrites; nothing of nothing.
+Tensor Kept(const Tensor& x);
+
 // Whole steps of training, recorded in graphs: one for each kind of step (Optimizer::Phases), the
 // second time there is one of it. They share memory.
 class StepGraphs {

@@ -6,7 +6,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/tape.h"
-#include "ops/elementwise.h"
 #include "train/config.h"
 #include "train/device.h"
 #include "train/evaluate.h"
@@ -60,9 +59,6 @@ void Trainer::BeginToCountSkipped() {
                  ? std::make_unique<PendingItem>(skipped)
                  : nullptr;
 }
-
-// Of a tensor that the next step overwrites.
-Tensor Kept(const Tensor& x) { return x ? Mul(x, 1.0) : x; }
 
 void Trainer::LendParams() {
   model_->ForEachParam([&](const std::string& path, Tensor& param) { param = params_.at(path); });
