@@ -138,14 +138,23 @@ std::pair<int64_t, int64_t> BlockOf(const GemmArgs& g) {
   return {rows, cols};
 }
 
+// Blocks of `size` that make up n, but none of 1 beside others: the last may be larger.
+int64_t Blocks(int64_t n, int64_t size) { return n == 1 ? 1 : CeilDiv(n - 1, size); }
+int64_t BlockSize(int64_t n, int64_t size, int64_t begin) {
+  return n - begin <= size + 1 ? n - begin : size;
+}
+
+// oneDNN 3.7 goes wrong where an extent of 1 leaves open which stride is whose.
+bool Takes(const GemmArgs& g) { return g.n > 1 && (g.m > 1 || !g.trans_a); }
+
 // Strips of columns from the diagonal down.
 void ExecuteSymmetric(const GemmArgs& g) {
-  const int64_t cols = Part(g.n, CeilDiv(g.n, kTasks)), strips = CeilDiv(g.n, cols);
+  const int64_t cols = Part(g.n, CeilDiv(g.n, kTasks)), strips = Blocks(g.n, cols);
   ParallelFor(g.batch[0] * g.batch[1] * strips, CeilDiv(kWork, cols * g.n * g.k),
               [&](int64_t begin, int64_t end) {
                 for (int64_t task = begin; task < end; ++task) {
                   const int64_t j = task % strips * cols;
-                  Execute(g, task / strips, j, g.m - j, j, std::min(cols, g.n - j));
+                  Execute(g, task / strips, j, g.m - j, j, BlockSize(g.n, cols, j));
                 }
               });
 }
@@ -154,20 +163,20 @@ void ExecuteSymmetric(const GemmArgs& g) {
 
 bool GemmOnednn(const GemmArgs& g) {
   static const bool supported = __builtin_cpu_supports("avx512bf16");
-  if (!supported || g.dtype != DType::kBf16 || g.m * g.n * g.k < kWork) return false;
+  if (!supported || g.dtype != DType::kBf16 || g.m * g.n * g.k < kWork || !Takes(g)) return false;
   if (g.symmetric) {
     ExecuteSymmetric(g);
     return true;
   }
   const auto [rows, cols] = BlockOf(g);
-  const int64_t row_blocks = CeilDiv(g.m, rows), col_blocks = CeilDiv(g.n, cols);
+  const int64_t row_blocks = Blocks(g.m, rows), col_blocks = Blocks(g.n, cols);
   const int64_t blocks = row_blocks * col_blocks;
   const int64_t grain = CeilDiv(kWork, rows * cols * g.k);
   ParallelFor(g.batch[0] * g.batch[1] * blocks, grain,
               [&, rows = rows, cols = cols](int64_t begin, int64_t end) {
                 for (int64_t task = begin; task < end; ++task) {
                   const int64_t i = task % blocks / col_blocks * rows, j = task % col_blocks * cols;
-                  Execute(g, task / blocks, i, std::min(rows, g.m - i), j, std::min(cols, g.n - j));
+                  Execute(g, task / blocks, i, BlockSize(g.m, rows, i), j, BlockSize(g.n, cols, j));
                 }
               });
   return true;

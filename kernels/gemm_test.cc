@@ -142,8 +142,20 @@ const std::pair<DType, DType> kTypes[] = {{DType::kF64, DType::kF64},
                                           {DType::kBf16, DType::kBf16}};
 
 TEST_P(GemmTest, MatchesReferenceForAllFlags) {
-  const int64_t sizes[][3] = {{1, 1, 1},    {1, 37, 19},  {3, 5, 7},    {4, 64, 65}, {37, 1, 19},
-                              {100, 3, 50}, {13, 33, 17}, {64, 64, 64}, {25, 70, 1}, {50, 96, 400}};
+  const int64_t sizes[][3] = {{1, 1, 1},
+                              {1, 37, 19},
+                              {3, 5, 7},
+                              {4, 64, 65},
+                              {37, 1, 19},
+                              {100, 3, 50},
+                              {13, 33, 17},
+                              {64, 64, 64},
+                              {25, 70, 1},
+                              {50, 96, 400},
+                              // Vectors, and blocks that would be, where oneDNN is worth it.
+                              {1, 500, 300},
+                              {500, 1, 300},
+                              {65, 65, 1000}};
   for (const auto& [dtype, out] : kTypes) {
     for (const auto& s : sizes) {
       for (int flags = 0; flags < 12; ++flags) {
@@ -161,6 +173,37 @@ TEST_P(GemmTest, BatchesOfStridedViews) {
     Check({5, 40, 33, true, false, Adds::kOther, {3, 2}}, dtype, out);
     Check({1, 24, 24, false, false, Adds::kOther, {2, 5}}, dtype, out);
     Check({64, 64, 64, false, true, Adds::kNothing, {10, 4}}, dtype, out);
+  }
+}
+
+// So a sequence's logits do not depend on what else is in its batch.
+TEST(Gemm, ARowOnTheCpuHasTheSameBitsAmongAnyOthers) {
+  constexpr int64_t kMost = 217;
+  for (const DType dtype : {DType::kF64, DType::kF32}) {
+    for (const int64_t n : {5, 11, 16, 17, 33, 64, 100}) {
+      for (const int64_t k : {16, 41, 400}) {
+        for (const bool trans_b : {false, true}) {
+          const Case all{kMost, n, k, false, trans_b};
+          const Tensor a = Make(all, kMost, k, 1, dtype);
+          const Tensor b = Make(all, trans_b ? n : k, trans_b ? k : n, 2, dtype);
+          const auto run = [&](int64_t m) {
+            Case c = all;
+            c.m = m;
+            Tensor y = Make(c, m, n, 3, dtype);
+            gemm(Device::kCpu, Args(c, a, b, {}, y));
+            return y.ToVector();
+          };
+          const std::vector<double> want = run(kMost);
+          // A product with few rows of both is one of dot products.
+          for (const int64_t m : {1, 2, 3, 5, 7, 8, 12, 13, 25, 64, 100}) {
+            if (trans_b && m <= 4) continue;
+            const std::vector<double> got = run(m);
+            for (int64_t i = 0; i < m * (n + 1); ++i)
+              ASSERT_EQ(got[i], want[i]) << Name(all) << " of " << m << " rows, " << dtype;
+          }
+        }
+      }
+    }
   }
 }
 

@@ -2,6 +2,7 @@
 #define KERNELS_GEMM_TILE_H_
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -9,45 +10,31 @@
 #include <type_traits>
 
 #include "core/check.h"
+#include "hwy/highway.h"
 
 // What a blocked matrix product does in registers (Goto and van de Geijn 2008): tiles of c, slivers
-// of a and b packed for them, dot products. An element of c is one chain of multiply-adds along k
-// wherever in a tile it is, so its bits do not depend on how c is cut up.
+// of a and b packed for them, dot products. An element of c is one chain of fused multiply-adds
+// along k wherever in a tile it is, so its bits do not depend on how c is cut up. Compilers fuse as
+// they see fit, in one tile and not in the next: here it is said.
 
 namespace palimpsest::gemm_tile {
 
-// Rows and vectors of the tile of c held in registers: all but a few of the 32 or 16 there are.
-#ifdef __AVX512F__
-inline constexpr int kVectorBytes = 64, kRows = 12, kVectors = 2;
-#else
-inline constexpr int kVectorBytes = 32, kRows = 4, kVectors = 3;
-#endif
-
+namespace hn = hwy::HWY_NAMESPACE;
 template <typename T>
-inline constexpr int kLanes = kVectorBytes / static_cast<int>(sizeof(T));
+using Simd = hn::ScalableTag<T>;
+template <typename T>
+using Vector = hn::Vec<Simd<T>>;
+template <typename T>
+inline constexpr int kLanes = HWY_LANES(T);
+
+// Rows and vectors of the tile of c held in registers: all but a few of the 32 or 16 there are.
+inline constexpr bool kManyRegisters = HWY_LANES(uint8_t) >= 64;
+inline constexpr int kRows = kManyRegisters ? 12 : 4, kVectors = kManyRegisters ? 2 : 3;
 template <typename T>
 inline constexpr int kCols = kVectors* kLanes<T>;
 // Of k, at a time: a sliver of a and one of b fit the caches next to the core.
 template <typename T>
 inline constexpr int64_t kDepth = 1536 / sizeof(T);
-
-template <typename T, int bytes>
-struct VectorOf {
-  typedef T type __attribute__((vector_size(bytes)));
-};
-template <typename T>
-using Vector = typename VectorOf<T, kVectorBytes>::type;
-
-template <typename V, typename T>
-V Load(const T* p) {
-  V v;
-  std::memcpy(&v, p, sizeof(v));
-  return v;
-}
-template <typename V, typename T>
-void Store(T* p, V v) {
-  std::memcpy(p, &v, sizeof(v));
-}
 
 // A matrix whose element (i, j) is data[i * row + j * col]; so a transpose is a swap.
 template <typename T>
@@ -93,19 +80,20 @@ struct TileArgs {
 
 template <typename T, int rows, int vectors>
 void Tile(const TileArgs<T>& t, T* c, int64_t ldc, bool accumulate) {
-  using V = Vector<T>;
-  V sum[rows][vectors] = {};
+  const Simd<T> d;
+  Vector<T> sum[rows][vectors];
+  for (auto& row : sum) std::fill_n(row, vectors, hn::Zero(d));
   const T *a = t.a, *b = t.b;
   const int64_t step = t.step, ldb = t.ldb;
   for (int64_t p = t.k; p > 0; --p, a += step, b += ldb) {
-    V bp[vectors];
+    Vector<T> bp[vectors];
 #pragma GCC unroll 4
-    for (int v = 0; v < vectors; ++v) bp[v] = Load<V>(b + v * kLanes<T>);
+    for (int v = 0; v < vectors; ++v) bp[v] = hn::LoadU(d, b + v * kLanes<T>);
 #pragma GCC unroll 16
     for (int i = 0; i < rows; ++i) {
-      const T ai = a[i];
+      const Vector<T> ai = hn::Set(d, a[i]);
 #pragma GCC unroll 4
-      for (int v = 0; v < vectors; ++v) sum[i][v] += ai * bp[v];
+      for (int v = 0; v < vectors; ++v) sum[i][v] = hn::MulAdd(ai, bp[v], sum[i][v]);
     }
   }
 #pragma GCC unroll 16
@@ -113,7 +101,7 @@ void Tile(const TileArgs<T>& t, T* c, int64_t ldc, bool accumulate) {
 #pragma GCC unroll 4
     for (int v = 0; v < vectors; ++v) {
       T* to = c + i * ldc + v * kLanes<T>;
-      Store(to, accumulate ? Load<V>(to) + sum[i][v] : sum[i][v]);
+      hn::StoreU(accumulate ? hn::Add(hn::LoadU(d, to), sum[i][v]) : sum[i][v], d, to);
     }
   }
 }
@@ -145,13 +133,29 @@ void RunTile(const TileArgs<T>& t) {
   if (t.cols == (one_vector ? kLanes<T> : kCols<T>)&&t.rows == TileRows(t.rows)) {
     return run(t.c, t.ldc, t.accumulate);
   }
-  alignas(kVectorBytes) T tile[kRows * kCols<T>];
+  HWY_ALIGN T tile[kRows * kCols<T>];
   run(tile, kCols<T>, false);
   for (int64_t i = 0; i < t.rows; ++i) {
     const T* from = tile + i * kCols<T>;
     T* to = t.c + i * t.ldc;
     for (int64_t j = 0; j < t.cols; ++j) to[j] = t.accumulate ? to[j] + from[j] : from[j];
   }
+}
+
+// What a transpose shuffles.
+template <typename T, int bytes>
+struct VectorOf {
+  typedef T type __attribute__((vector_size(bytes)));
+};
+template <typename V, typename T>
+V Load(const T* p) {
+  V v;
+  std::memcpy(&v, p, sizeof(v));
+  return v;
+}
+template <typename V, typename T>
+void Store(T* p, V v) {
+  std::memcpy(p, &v, sizeof(v));
 }
 
 // Lanes of a, then b, by number.
@@ -161,7 +165,7 @@ V Shuffle(V a, V b) {
   return __builtin_shufflevector(a, b, i, j, k, l);
 #else
   using Index = std::conditional_t<sizeof(T) == 8, int64_t,
-                                   std::conditional_t<sizeof(T) == 4, int32_t, int16_t> >;
+                                   std::conditional_t<sizeof(T) == 4, int32_t, int16_t>>;
   return __builtin_shuffle(a, b, typename VectorOf<Index, 4 * sizeof(T)>::type{i, j, k, l});
 #endif
 }
@@ -229,7 +233,7 @@ void Pack(View<const S> from, int64_t k, int64_t cols, T* to) {
 template <typename T>
 T SumLanes(Vector<T> v) {
   T lanes[kLanes<T>];
-  Store(lanes, v);
+  hn::StoreU(v, Simd<T>(), lanes);
   for (int half = kLanes<T> / 2; half > 0; half /= 2) {
     for (int i = 0; i < half; ++i) lanes[i] += lanes[i + half];
   }
@@ -239,20 +243,22 @@ T SumLanes(Vector<T> v) {
 // sums[j] = sum_p a[p] b[j * ldb + p].
 template <typename T, int cols>
 void Dots(int64_t k, const T* a, const T* b, int64_t ldb, T* sums) {
-  using V = Vector<T>;
-  V sum[cols][2] = {};
+  const Simd<T> d;
+  Vector<T> sum[cols][2];
+  for (auto& halves : sum) std::fill_n(halves, 2, hn::Zero(d));
   int64_t p = 0;
   const auto step = [&](int half) {
-    const V ap = Load<V>(a + p);
+    const Vector<T> ap = hn::LoadU(d, a + p);
 #pragma GCC unroll 4
-    for (int j = 0; j < cols; ++j) sum[j][half] += ap * Load<V>(b + j * ldb + p);
+    for (int j = 0; j < cols; ++j)
+      sum[j][half] = hn::MulAdd(ap, hn::LoadU(d, b + j * ldb + p), sum[j][half]);
     p += kLanes<T>;
   };
   while (p + 2 * kLanes<T> <= k) step(0), step(1);
   if (p + kLanes<T> <= k) step(0);
-  for (int j = 0; j < cols; ++j) sums[j] = SumLanes<T>(sum[j][0] + sum[j][1]);
+  for (int j = 0; j < cols; ++j) sums[j] = SumLanes<T>(hn::Add(sum[j][0], sum[j][1]));
   for (; p < k; ++p) {
-    for (int j = 0; j < cols; ++j) sums[j] += a[p] * b[j * ldb + p];
+    for (int j = 0; j < cols; ++j) sums[j] = std::fma(a[p], b[j * ldb + p], sums[j]);
   }
 }
 

@@ -47,31 +47,34 @@ struct System {
 // r's.
 template <typename T, int rows>
 void SolveRows(View<const T> l, int64_t i, T* x) {
-  using V = gemm_tile::Vector<T>;
-  V sum[rows][kVectors];
+  namespace hn = gemm_tile::hn;
+  const gemm_tile::Simd<T> d;
+  gemm_tile::Vector<T> sum[rows][kVectors];
   const auto each = [](auto f) {
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) f(v);
   };
   for (int a = 0; a < rows; ++a) {
-    each([&](int v) { sum[a][v] = gemm_tile::Load<V>(x + (i + a) * kCols<T> + v * kLanes<T>); });
+    each([&](int v) { sum[a][v] = hn::LoadU(d, x + (i + a) * kCols<T> + v * kLanes<T>); });
   }
   for (int64_t j = 0; j < i; ++j) {
     const T* xj = x + j * kCols<T>;
 #pragma GCC unroll 4
     for (int a = 0; a < rows; ++a) {
-      const T la = *l.At(i + a, j).data;
-      each([&](int v) { sum[a][v] -= la * gemm_tile::Load<V>(xj + v * kLanes<T>); });
+      const auto la = hn::Set(d, *l.At(i + a, j).data);
+      each([&](int v) {
+        sum[a][v] = hn::NegMulAdd(la, hn::LoadU(d, xj + v * kLanes<T>), sum[a][v]);
+      });
     }
   }
 #pragma GCC unroll 4
   for (int a = 0; a < rows; ++a) {
 #pragma GCC unroll 4
     for (int b = 0; b < a; ++b) {
-      const T lab = *l.At(i + a, i + b).data;
-      each([&](int v) { sum[a][v] -= lab * sum[b][v]; });
+      const auto lab = hn::Set(d, *l.At(i + a, i + b).data);
+      each([&](int v) { sum[a][v] = hn::NegMulAdd(lab, sum[b][v], sum[a][v]); });
     }
-    each([&](int v) { gemm_tile::Store(x + (i + a) * kCols<T> + v * kLanes<T>, sum[a][v]); });
+    each([&](int v) { hn::StoreU(sum[a][v], d, x + (i + a) * kCols<T> + v * kLanes<T>); });
   }
 }
 

@@ -59,6 +59,7 @@ const std::vector<OpRow> kRows = {
     {.name = "sizes_broadcast",
      .cases = Matrices(),
      .f = [](const Tensors& x) { return Div(Mul(Add(x[0], x[1]), x[2]), Maximum(x[1], x[2])); },
+     .tolerance = 4.0,  // Of a sum of quotients, which may all but cancel.
      .bf16 = false},
     {.name = "sizes_where",
      .cases = Masked(),
