@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <cstdint>
+#include <utility>
 
 #include "core/check.h"
 
@@ -57,41 +58,45 @@ PalimpsestBeginFiber:
 
 }  // extern "C"
 
-Fiber::Fiber() {
+Fiber::Fiber(std::function<void()> body) : body_(std::move(body)) {
   void* memory = mmap(nullptr, kPage + kStack, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   PALIMPSEST_CHECK(memory != MAP_FAILED) << "no memory for a simulated thread";
   PALIMPSEST_CHECK(mprotect(memory, kPage, PROT_NONE) == 0);
   memory_ = static_cast<char*>(memory);
-}
-
-Fiber::~Fiber() { munmap(memory_, kPage + kStack); }
-
-void Fiber::Start(const absl::FunctionRef<void()>* body) {
-  PALIMPSEST_CHECK(done_) << "a fiber that has not returned was started again";
-  body_ = body;
-  done_ = false;
   // What PalimpsestSwitchFiber pops: r15, r14, r13, r12, rbx, rbp, and where it returns to. What is
   // then the top of the stack is divided by 16, as before any call.
   auto* top = reinterpret_cast<uint64_t*>(memory_ + kPage + kStack) - 9;
-  top[0] = top[1] = top[4] = top[5] = top[7] = top[8] = 0;
-  top[2] = reinterpret_cast<uint64_t>(&Fiber::Enter);
+  top[2] = reinterpret_cast<uint64_t>(&Fiber::Run);
   top[3] = reinterpret_cast<uint64_t>(this);
   top[6] = reinterpret_cast<uint64_t>(&PalimpsestBeginFiber);
   stack_pointer_ = top;
 }
 
-bool Fiber::Resume() {
+Fiber::~Fiber() { munmap(memory_, kPage + kStack); }
+
+void Fiber::Start() {
+  PALIMPSEST_CHECK(done_) << "a fiber that has not returned was started again";
+  done_ = false;
+}
+
+[[gnu::no_sanitize_thread]] bool Fiber::Resume() {
+  watched_.Enter();
   PalimpsestSwitchFiber(&stack_pointer_);
   return done_;
 }
 
-void Fiber::Pause() { PalimpsestSwitchFiber(&stack_pointer_); }
+[[gnu::no_sanitize_thread]] void Fiber::Pause() {
+  watched_.Exit();
+  PalimpsestSwitchFiber(&stack_pointer_);
+}
 
-void Fiber::Enter(Fiber* fiber) {
-  (*fiber->body_)();
-  fiber->done_ = true;
-  fiber->Pause();
+[[gnu::no_sanitize_thread]] void Fiber::Run(Fiber* fiber) {
+  for (;;) {
+    fiber->body_();
+    fiber->done_ = true;
+    fiber->Pause();
+  }
 }
 
 }  // namespace palimpsest::simulator

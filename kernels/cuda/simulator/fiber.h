@@ -1,7 +1,9 @@
 #ifndef KERNELS_CUDA_SIMULATOR_FIBER_H_
 #define KERNELS_CUDA_SIMULATOR_FIBER_H_
 
-#include "absl/functional/function_ref.h"
+#include <functional>
+
+#include "kernels/cuda/simulator/watch.h"
 
 namespace palimpsest::simulator {
 
@@ -9,24 +11,26 @@ namespace palimpsest::simulator {
 // x86-64.
 class Fiber {
  public:
-  Fiber();
+  // The body must not throw.
+  explicit Fiber(std::function<void()> body);
   ~Fiber();
   Fiber(const Fiber&) = delete;
   Fiber& operator=(const Fiber&) = delete;
 
-  // What to run next; the last must have returned. It must outlive its run and must not throw.
-  void Start(const absl::FunctionRef<void()>* body);
+  // The body is to run again; it must have returned.
+  void Start();
   // Goes on until the body pauses or returns; whether it has returned.
   bool Resume();
   // Called within the body: back to Resume.
   void Pause();
 
  private:
-  static void Enter(Fiber* fiber);
+  static void Run(Fiber* fiber);
 
   char* memory_;  // The stack, above a page that nothing may touch.
-  const absl::FunctionRef<void()>* body_ = nullptr;
+  std::function<void()> body_;
   bool done_ = true;
+  Watched watched_;
   void* stack_pointer_ = nullptr;  // Of whoever is not running: the fiber or its caller.
 };
 

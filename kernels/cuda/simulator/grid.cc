@@ -4,16 +4,19 @@
 
 #include <algorithm>
 #include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <numeric>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "core/check.h"
 #include "kernels/cuda/simulator/fiber.h"
 #include "kernels/cuda/simulator/memory.h"
+#include "kernels/cuda/simulator/watch.h"
 
 thread_local constinit palimpsest::simulator::Index3 threadIdx, blockIdx;
 thread_local constinit palimpsest::simulator::Extent3 blockDim, gridDim;
@@ -34,11 +37,7 @@ Index3 Unravel(uint64_t i, Extent3 e) {
 // Shared memory that ends where a page begins that nothing may touch.
 class SharedMemory {
  public:
-  SharedMemory() {
-    void* made =
-        mmap(nullptr, kBytes + kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    PALIMPSEST_CHECK(made != MAP_FAILED);
-    base_ = static_cast<char*>(made);
+  SharedMemory() : base_(Map(nullptr, kBytes + kPage)) {
     PALIMPSEST_CHECK(mprotect(base_ + kBytes, kPage, PROT_NONE) == 0);
   }
   ~SharedMemory() { munmap(base_, kBytes + kPage); }
@@ -46,22 +45,40 @@ class SharedMemory {
   SharedMemory& operator=(const SharedMemory&) = delete;
 
   void* Renew(size_t bytes) {
+    if (kWatched) Map(base_, kBytes);  // What the last block did with it is forgotten.
     const size_t size = (bytes + kSharedAlignment - 1) / kSharedAlignment * kSharedAlignment;
     return std::memset(base_ + kBytes - size, 0xff, size);
   }
 
  private:
   static constexpr size_t kBytes = (kMaxShared + kPage - 1) / kPage * kPage;
+
+  static char* Map(char* at, size_t bytes) {
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | (at == nullptr ? 0 : MAP_FIXED);
+    void* made = mmap(at, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
+    PALIMPSEST_CHECK(made != MAP_FAILED);
+    return static_cast<char*>(made);
+  }
+
   char* base_;
 };
 
 enum class State { kReady, kAtBlock, kAtWarp, kDone };
 
+// A barrier, and the next: who comes to it has happened before who goes on from it.
+struct Barrier {
+  char turns[2];
+
+  char* Turn(int n) { return &turns[n % 2]; }
+};
+
 struct Thread {
+  explicit Thread(std::function<void()> body) : fiber(std::move(body)) {}
+
   Fiber fiber;
   Index3 index;
   State state = State::kReady;
-  int exchanges = 0;
+  int exchanges = 0, warp_waits = 0, block_waits = 0;
 };
 
 struct Warp {
@@ -76,7 +93,8 @@ class Block {
   void Run(const char* kernel, Index3 index, Extent3 threads, size_t shared_bytes,
            absl::FunctionRef<void()> body, std::mt19937* random) {
     kernel_ = kernel;
-    Prepare(index, threads, shared_bytes, body);
+    body_ = &body;
+    Prepare(index, threads, shared_bytes);
     while (done_ < count_) {
       std::shuffle(order_.begin(), order_.end(), *random);
       // At times a warp runs ahead of the others, as far as it can.
@@ -93,18 +111,22 @@ class Block {
     }
   }
 
+  // What the host did before a launch the threads see, and the host what they did.
+  void Launch() { Reach(&launch_); }
+  void End() { Leave(&end_); }
+
   void WaitForBlock() {
     CheckNoneGone(done_);
     ++waiting_;
     Current().state = State::kAtBlock;
-    Current().fiber.Pause();
+    Wait(barriers_[0].Turn(Current().block_waits++));
   }
   void WaitForWarp() {
     Warp& warp = warps_[current_ / kWarp];
     CheckNoneGone(warp.gone);
     ++warp.waiting;
     Current().state = State::kAtWarp;
-    Current().fiber.Pause();
+    Wait(barriers_[1 + current_ / kWarp].Turn(Current().warp_waits++));
   }
   const void* Share(const void* value, size_t bytes) {
     char* values = warps_[current_ / kWarp].values[Current().exchanges++ % 2];
@@ -118,30 +140,45 @@ class Block {
  private:
   Thread& Current() { return *threads_[current_]; }
 
+  void Wait(char* at) {
+    Reach(at);
+    Current().fiber.Pause();
+    Leave(at);
+  }
+
   // A thread that has returned is no longer counted by some devices, and waited for by others.
   void CheckNoneGone(unsigned gone) const {
     PALIMPSEST_CHECK(gone == 0) << kernel_ << ": a thread returned, and another came to a barrier";
   }
 
-  void Prepare(Index3 index, Extent3 threads, size_t shared_bytes,
-               const absl::FunctionRef<void()>& body) {
+  void Prepare(Index3 index, Extent3 threads, size_t shared_bytes) {
     count_ = static_cast<unsigned>(Count(threads));
     blockIdx = index;
-    while (threads_.size() < count_) threads_.push_back(std::make_unique<Thread>());
+    // One more, so that a thread is not who had its index in the last block.
+    while (threads_.size() <= count_)
+      threads_.push_back(std::make_unique<Thread>([this] { RunThread(); }));
+    std::rotate(threads_.begin(), threads_.begin() + 1, threads_.end());
     warps_.resize((count_ + kWarp - 1) / kWarp);
     for (Warp& warp : warps_) warp.threads = warp.waiting = warp.gone = 0;
+    barriers_ = std::make_unique<Barrier[]>(1 + warps_.size());
     order_.resize(count_);
     std::iota(order_.begin(), order_.end(), 0u);
     for (unsigned i = 0; i < count_; ++i) {
       Thread& thread = *threads_[i];
       thread.index = Unravel(i, threads);
       thread.state = State::kReady;
-      thread.exchanges = 0;
-      thread.fiber.Start(&body);
+      thread.exchanges = thread.warp_waits = thread.block_waits = 0;
+      thread.fiber.Start();
       ++warps_[i / kWarp].threads;
     }
     done_ = waiting_ = 0;
     shared_bytes_ = shared_memory_.Renew(shared_bytes);
+  }
+
+  void RunThread() {
+    Leave(&launch_);
+    (*body_)();
+    Reach(&end_);
   }
 
   void RunWarp(unsigned warp) {
@@ -180,9 +217,12 @@ class Block {
   }
 
   const char* kernel_ = "";
+  const absl::FunctionRef<void()>* body_ = nullptr;
+  char launch_, end_;
   unsigned count_ = 0, done_ = 0, waiting_ = 0, current_ = 0;
   std::vector<std::unique_ptr<Thread>> threads_;
   std::vector<Warp> warps_;
+  std::unique_ptr<Barrier[]> barriers_;  // The block's, then the warps'. New ones know of nobody.
   std::vector<unsigned> order_;
   SharedMemory shared_memory_;
   void* shared_bytes_ = nullptr;
@@ -229,6 +269,8 @@ void RunGrid(const char* kernel, Extent3 blocks, Extent3 threads, size_t shared_
   static std::atomic<unsigned> launches = 0;
   std::mt19937 random(launches++);
   const OpenMemory open(kernel);
+  const Unwatched simulator;
+  CurrentBlock().Launch();
   gridDim = blocks;
   blockDim = threads;
   std::vector<uint64_t> order(Count(blocks));
@@ -236,12 +278,20 @@ void RunGrid(const char* kernel, Extent3 blocks, Extent3 threads, size_t shared_
   std::shuffle(order.begin(), order.end(), random);
   for (const uint64_t i : order)
     CurrentBlock().Run(kernel, Unravel(i, blocks), threads, shared_bytes, thread, &random);
+  CurrentBlock().End();
 }
 
-void WaitForBlock() { CurrentBlock().WaitForBlock(); }
-void WaitForWarp() { CurrentBlock().WaitForWarp(); }
+void WaitForBlock() {
+  const Unwatched simulator;
+  CurrentBlock().WaitForBlock();
+}
+void WaitForWarp() {
+  const Unwatched simulator;
+  CurrentBlock().WaitForWarp();
+}
 void* SharedBytes() { return CurrentBlock().shared(); }
 const void* ShareBytes(const void* value, size_t bytes) {
+  const Unwatched simulator;
   return CurrentBlock().Share(value, bytes);
 }
 unsigned Lane() { return CurrentBlock().Lane(); }

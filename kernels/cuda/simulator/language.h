@@ -5,6 +5,8 @@
 
 #include <math.h>
 
+#include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cstdint>
 #include <type_traits>
@@ -59,38 +61,36 @@ inline unsigned __ballot_sync(unsigned, int predicate) {
 }
 inline int __any_sync(unsigned mask, int predicate) { return __ballot_sync(mask, predicate) != 0; }
 
+// Not ordered with what else a thread does.
+template <typename T, typename F>
+T AtomicUpdate(T* at, F updated) {
+  const std::atomic_ref<T> value(*at);
+  const T old = value.load(std::memory_order_relaxed);
+  value.store(updated(old), std::memory_order_relaxed);
+  return old;
+}
 template <typename T>
 T atomicAdd(T* at, std::type_identity_t<T> value) {
   static_assert(std::is_integral_v<T>, "sums of floats would depend on the order");
-  const T old = *at;
-  *at = old + value;
-  return old;
+  return AtomicUpdate(at, [value](T old) { return old + value; });
 }
 template <typename T>
 T atomicMax(T* at, std::type_identity_t<T> value) {
   static_assert(std::is_integral_v<T>);
-  const T old = *at;
-  if (value > old) *at = value;
-  return old;
+  return AtomicUpdate(at, [value](T old) { return std::max(old, value); });
 }
 template <typename T>
 T atomicMin(T* at, std::type_identity_t<T> value) {
   static_assert(std::is_integral_v<T>);
-  const T old = *at;
-  if (value < old) *at = value;
-  return old;
+  return AtomicUpdate(at, [value](T old) { return std::min(old, value); });
 }
 template <typename T>
 T atomicOr(T* at, std::type_identity_t<T> value) {
-  const T old = *at;
-  *at = old | value;
-  return old;
+  return AtomicUpdate(at, [value](T old) { return old | value; });
 }
 template <typename T>
 T atomicExch(T* at, std::type_identity_t<T> value) {
-  const T old = *at;
-  *at = value;
-  return old;
+  return AtomicUpdate(at, [value](T) { return value; });
 }
 
 template <typename T>
