@@ -45,15 +45,17 @@ void CheckChunks(const RuleConfig& rule, const CheckScope& at, Measurements* out
   for (int64_t time : at.Of({1, 2, 3, 15, 16, 17, 63, 64, 65, 100}, {1, 17, 65})) {
     const Problem p =
         MakeProblem(rule, {.batch = 1, .time = time, .heads = 2, .key = 9, .value = 8});
-    const Problem rounded = Rounded(p, 0x1p-53), there = p.CopyTo(at.device);
+    const Problem there = p.CopyTo(at.device);
     for (int64_t chunk : at.Of({1, 3, 16, 64}, {16, 64})) {
       const Results steps = Outputs(p, RunForm(p, Form::kSteps, chunk));
-      const double moved =
-          LargestDistance(Outputs(p, RunForm(rounded, Form::kSteps, chunk)), steps);
+      const Moved moved(p, 0x1p-53, steps, [chunk](const Problem& rounded) {
+        return Outputs(rounded, RunForm(rounded, Form::kSteps, chunk));
+      });
       for (Form form : kForms) {
         if (!Compares(at, form)) continue;
-        Compare(Outputs(p, RunForm(there, form, chunk)), steps, Where(form, chunk, time),
-                Bound(kExact, moved), out);
+        const Results results = Outputs(p, RunForm(there, form, chunk));
+        Compare(results, steps, Where(form, chunk, time),
+                Bound(kExact, LargestDistance(results, steps), moved), out);
       }
     }
   }

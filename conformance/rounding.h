@@ -1,6 +1,9 @@
 #ifndef CONFORMANCE_ROUNDING_H_
 #define CONFORMANCE_ROUNDING_H_
 
+#include <functional>
+#include <optional>
+
 #include "conformance/measure.h"
 #include "conformance/problem.h"
 
@@ -9,12 +12,27 @@ namespace palimpsest {
 // Two ways to compute the same in f64, or one way with sums in another order.
 inline constexpr double kExact = 1e-11;
 
-// The problem with roundings of its inputs, relative to their size.
-Problem Rounded(const Problem& p, double epsilon);
-
-// `exact`, or as near as some roundings of the inputs, which move a result by `moved`, put it:
+// How far roundings of a problem's inputs, relative to their size, move what is made of it:
 // networks with a norm magnify them without bound where they reach zero, and Newton-Schulz does.
-double Bound(double exact, double moved);
+// The most of a few, for one says little; computed when first asked for.
+class Moved {
+ public:
+  // `results` is what `run` makes of p, both of which must outlive this.
+  Moved(const Problem& p, double epsilon, const Results& results,
+        std::function<Results(const Problem&)> run);
+  double operator()() const;
+
+ private:
+  const Problem& p_;
+  const double epsilon_;
+  const Results& results_;
+  const std::function<Results(const Problem&)> run_;
+  mutable std::optional<double> most_;
+};
+
+// The bound for what is `distance` away: `exact`, or where that is not kept, 100 times as far
+// as roundings put it.
+double Bound(double exact, double distance, const Moved& moved);
 
 }  // namespace palimpsest
 
