@@ -43,7 +43,7 @@ Comparison CompareBy(const RunSet& set, const std::string& metric = "val_loss",
   return *std::move(comparison);
 }
 
-const ComparedRow& Find(const Comparison& comparison, const std::string& name) {
+ComparedRow Find(const Comparison& comparison, const std::string& name) {
   for (const ComparedRow& row : comparison.rows) {
     if (row.row->name == name) return row;
   }
@@ -71,7 +71,7 @@ TEST(Compare, PairsBySeedWhereSeedsAreShared) {
   const RunSet set{.rows = {Row("base", {{1, 3}, {2, 5}, {3, 9}, {9, 100}}),
                             Row("new", {{3, 8.1}, {2, 3.9}, {1, 2}})}};
   const Comparison comparison = CompareBy(set);
-  const ComparedRow& row = Find(comparison, "new");
+  const ComparedRow row = Find(comparison, "new");
   EXPECT_EQ(row.pairing, Pairing::kBySeed);
   EXPECT_EQ(row.pairs, 3);
   EXPECT_NEAR(row.difference->mean, -1, 1e-12);
@@ -87,7 +87,7 @@ TEST(Compare, PairsBySeedWhereSeedsAreShared) {
 TEST(Compare, WithoutSharedSeedsTheTestIsWelchs) {
   const RunSet set{
       .rows = {Row("base", {{1, 0.5}, {2, 1.25}}), Row("new", {{1, 1}, {7, 2}, {8, 4.5}})}};
-  const ComparedRow& row = Find(CompareBy(set), "new");
+  const ComparedRow row = Find(CompareBy(set), "new");
   EXPECT_EQ(row.pairing, Pairing::kWelch);
   EXPECT_NEAR(row.difference->mean, 1.625, 1e-12);
   EXPECT_NEAR(row.difference->p, 0.256531289951023572, 1e-9);
@@ -122,7 +122,7 @@ TEST(Compare, ManyComparisonsNeedMoreThanOne) {
   RunSet two = one;
   two.rows.push_back(Row("b", shifted(2)));
   const Comparison comparison = CompareBy(two);
-  const ComparedRow& row = Find(comparison, "a");
+  const ComparedRow row = Find(comparison, "a");
   EXPECT_NEAR(row.p_holm, 2 * row.difference->p, 1e-12);
   EXPECT_EQ(row.verdict, Verdict::kNone);
   EXPECT_THAT(comparison.notes, Contains(HasSubstr("Holm's, of 2 comparisons")));
@@ -131,7 +131,7 @@ TEST(Compare, ManyComparisonsNeedMoreThanOne) {
 TEST(Compare, NoSpreadIsNoEvidence) {
   const RunSet set{.rows = {Row("base", {{1, 0}, {2, 0}}), Row("all", {{1, 1}, {2, 1}})}};
   const Comparison comparison = CompareBy(set);
-  const ComparedRow& row = Find(comparison, "all");
+  const ComparedRow row = Find(comparison, "all");
   EXPECT_EQ(row.difference->mean, 1);
   EXPECT_TRUE(std::isnan(row.p_holm));
   EXPECT_EQ(row.verdict, Verdict::kNone);
