@@ -1,9 +1,8 @@
-#include <dlfcn.h>
-
 #include <cstdio>
-#include <cstdlib>
+#include <string>
 
 #include "kernels/cuda/cudnn.h"
+#include "kernels/cuda/library.h"
 
 namespace palimpsest {
 inline namespace PALIMPSEST_CUDA_FLAVOR {
@@ -14,22 +13,19 @@ const std::string& LibraryName() {
   return name;
 }
 
-// By its name, or where a toolkit keeps it; or why not.
-void* OpenLibrary(std::string* why) {
-  if (void* library = dlopen(LibraryName().c_str(), RTLD_NOW | RTLD_LOCAL)) return library;
-  *why = dlerror();
-  const char* root = std::getenv("CUDA_PATH");
-  const std::string path =
-      std::string(root != nullptr ? root : "/usr/local/cuda") + "/lib64/" + LibraryName();
-  void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr) *why += std::string("; ") + dlerror();
-  return library;
-}
-
-template <typename Function>
-void Find(void* library, const char* name, Function* function) {
-  *function = reinterpret_cast<Function>(dlsym(library, name));
-  PALIMPSEST_CHECK(*function != nullptr) << "cuDNN has no " << name;
+// What cuDNN compiles its kernels with, and what that opens in turn: both by name, which the
+// dynamic linker need not know where it is a toolkit that has them. Without them cuDNN says what it
+// lacks.
+void OpenNvrtc() {
+  std::string why;
+  void* nvrtc = OpenCudaLibrary("libnvrtc.so." + std::to_string(CUDART_VERSION / 1000), &why);
+  if (nvrtc == nullptr) return;
+  int (*version)(int* major, int* minor) = nullptr;
+  FindFunction(nvrtc, "nvrtcVersion", &version);
+  int major = 0, minor = 0;
+  version(&major, &minor);
+  OpenCudaLibrary("libnvrtc-builtins.so." + std::to_string(major) + "." + std::to_string(minor),
+                  &why);
 }
 
 // Before it, attention's backward may read out of bounds where it is replayed in a CUDA graph, and
@@ -60,12 +56,13 @@ bool IsRightVersion() {
 
 Cudnn Load() {
   std::string why;
-  void* library = OpenLibrary(&why);
+  void* library = OpenCudaLibrary(LibraryName(), &why);
   PALIMPSEST_CHECK(library != nullptr)
       << "attention on CUDA needs " << LibraryName() << ": " << why
       << ". Install cuDNN, or set CUDA_PATH or LD_LIBRARY_PATH to where it is";
+  OpenNvrtc();
   Cudnn cudnn;
-#define PALIMPSEST_FIND(name) Find(library, "cudnn" #name, &cudnn.name)
+#define PALIMPSEST_FIND(name) FindFunction(library, "cudnn" #name, &cudnn.name)
   PALIMPSEST_FIND(Create);
   PALIMPSEST_FIND(GetErrorString);
   PALIMPSEST_FIND(GetLastErrorString);
@@ -85,7 +82,7 @@ Cudnn Load() {
 
 bool Cudnn::Present() {
   std::string why;
-  return OpenLibrary(&why) != nullptr;
+  return OpenCudaLibrary(LibraryName(), &why) != nullptr;
 }
 
 const Cudnn& Cudnn::Get() {
