@@ -58,11 +58,11 @@ StepInputs BatchGradients::Inputs(const Examples& batch, int64_t step,
                                   const Tensor& numbers) const {
   CheckTokens(batch.tokens, config_.model().vocab_size());
   const std::vector<double> shares = Shares(batch.labels, config_.grad_accumulation());
-  const Shape parts = {static_cast<int64_t>(shares.size())};
+  const Shape parts = {static_cast<int64_t>(shares.size())}, scalar;
   return {.tokens = batch.tokens,
           .labels = batch.labels,
           .shares = Tensor::FromVector(parts, shares, DType::kF64),
-          .step = Tensor::From<int64_t>({}, {step}),
+          .step = Tensor::From<int64_t>(scalar, {step}),
           .numbers = numbers};
 }
 
