@@ -1,9 +1,13 @@
 // That documents which are generated are those of this program, and that what they show runs.
 #include <gtest/gtest.h>
 
+#include <map>
+#include <regex>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
 #include "core/random.h"
 #include "core/tape.h"
 #include "optim/optimizer.h"
@@ -41,6 +45,28 @@ TEST(Docs, OptimizersAreAsTheProgramHasThem) {
       << "docs/optimizers.md is stale: sed -i '/^" << heading.substr(0, heading.size() - 1)
       << "$/,$d' docs/optimizers.md; bazel-bin/program/palimpsest optim --markdown >> "
          "docs/optimizers.md";
+}
+
+// From the lines of a check's table: its name, and its bound.
+std::map<std::string, std::string> Bounds(const std::string& text) {
+  static const std::regex kLine("(\\w+) +\\S+ +(\\S+)  (ok|FAILED) .*");
+  std::map<std::string, std::string> bounds;
+  for (const absl::string_view line : absl::StrSplit(text, '\n')) {
+    std::cmatch match;
+    if (std::regex_match(line.begin(), line.end(), match, kLine)) bounds[match[1]] = match[2];
+  }
+  return bounds;
+}
+
+TEST(Docs, ChecksHaveTheBoundsThatAreShown) {
+  const std::map<std::string, std::string> bounds =
+      Bounds(Palimpsest({"check", "--rule=delta"}).out);
+  for (const char* path : {"README.md", "docs/writing_a_rule.md"}) {
+    const std::map<std::string, std::string> shown = Bounds(ReadFile(path));
+    EXPECT_GE(shown.size(), 5u) << path;
+    for (const auto& [check, bound] : shown)
+      EXPECT_EQ(bound, bounds.contains(check) ? bounds.at(check) : "") << path << ": " << check;
+  }
 }
 
 // What stands between ```textproto and ```.
