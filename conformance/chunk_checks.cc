@@ -53,9 +53,8 @@ void CheckChunks(const RuleConfig& rule, const CheckScope& at, Measurements* out
       });
       for (Form form : kForms) {
         if (!Compares(at, form)) continue;
-        const Results results = Outputs(p, RunForm(there, form, chunk));
-        Compare(results, steps, Where(form, chunk, time),
-                Bound(kExact, LargestDistance(results, steps), moved), out);
+        Compare(Outputs(p, RunForm(there, form, chunk)), steps, Where(form, chunk, time), kExact,
+                moved, out);
       }
     }
   }

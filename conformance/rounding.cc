@@ -33,8 +33,10 @@ double Moved::operator()() const {
   return *most_;
 }
 
-double Bound(double exact, double distance, const Moved& moved) {
-  return distance <= exact ? exact : std::max(exact, 100.0 * moved());
+void Compare(const Results& got, const Results& want, const std::string& where, double exact,
+             const Moved& moved, Measurements* out) {
+  const bool kept = LargestDistance(got, want) <= exact;
+  Compare(got, want, where, kept ? exact : std::max(exact, 100.0 * moved()), out);
 }
 
 }  // namespace palimpsest

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <optional>
+#include <string>
 
 #include "conformance/measure.h"
 #include "conformance/problem.h"
@@ -30,9 +31,9 @@ class Moved {
   mutable std::optional<double> most_;
 };
 
-// The bound for what is `distance` away: `exact`, or where that is not kept, 100 times as far
-// as roundings put it.
-double Bound(double exact, double distance, const Moved& moved);
+// Compare, within `exact` or, where that is not kept, 100 times as far as roundings put it.
+void Compare(const Results& got, const Results& want, const std::string& where, double exact,
+             const Moved& moved, Measurements* out);
 
 }  // namespace palimpsest
 
