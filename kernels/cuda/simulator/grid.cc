@@ -112,8 +112,8 @@ class Block {
   }
 
   // What the host did before a launch the threads see, and the host what they did.
-  void Launch() { Reach(&launch_); }
-  void End() { Leave(&end_); }
+  void Launch() { HappensBefore(&launch_); }
+  void End() { HappensAfter(&end_); }
 
   void WaitForBlock() {
     CheckNoneGone(done_);
@@ -141,9 +141,9 @@ class Block {
   Thread& Current() { return *threads_[current_]; }
 
   void Wait(char* at) {
-    Reach(at);
+    HappensBefore(at);
     Current().fiber.Pause();
-    Leave(at);
+    HappensAfter(at);
   }
 
   // A thread that has returned is no longer counted by some devices, and waited for by others.
@@ -176,9 +176,9 @@ class Block {
   }
 
   void RunThread() {
-    Leave(&launch_);
+    HappensAfter(&launch_);
     (*body_)();
-    Reach(&end_);
+    HappensBefore(&end_);
   }
 
   void RunWarp(unsigned warp) {
@@ -232,10 +232,6 @@ Block& CurrentBlock() {
   static thread_local Block block;
   return block;
 }
-
-}  // namespace
-
-namespace {
 
 std::mutex allowed_mutex;
 

@@ -17,9 +17,10 @@ namespace palimpsest::simulator {
 #ifdef __SANITIZE_THREAD__
 inline constexpr bool kWatched = true;
 
-// Whatever came before Reach(at) in some thread has happened where Leave(at) returns in another.
-inline void Reach(void* at) { __tsan_release(at); }
-inline void Leave(void* at) { __tsan_acquire(at); }
+// Whatever came before HappensBefore(at) in some thread has happened where HappensAfter(at) returns
+// in another.
+inline void HappensBefore(void* at) { __tsan_release(at); }
+inline void HappensAfter(void* at) { __tsan_acquire(at); }
 
 // What the simulator itself does, as long as it lives.
 class Unwatched {
@@ -55,8 +56,8 @@ class Watched {
 };
 #else
 inline constexpr bool kWatched = false;
-inline void Reach(void*) {}
-inline void Leave(void*) {}
+inline void HappensBefore(void*) {}
+inline void HappensAfter(void*) {}
 class Unwatched {
  public:
   Unwatched() {}  // Not trivial: an unused one is no mistake.
